@@ -1,0 +1,299 @@
+"""HTTP to Weave: authentication, retries around request, read and parse, one shared rate limit, error sentences.
+
+Whatever goes wrong comes out as an `ApiError` of `errors.py`. The key is in no message: requests are named by
+method, path and what the caller says they are for.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+
+from .errors import (
+    ApiError,
+    NoAccessError,
+    NotFoundError,
+    NotWeaveError,
+    RefusedKeyError,
+    TerminalApiError,
+    TooHeavyError,
+    TransientApiError,
+)
+from .limiter import RateLimiter
+
+Parsed = TypeVar("Parsed")
+
+_CHUNK_BYTES = 1 << 18
+_TOO_HEAVY = frozenset({413, 504})
+_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+_SERVER_ERROR_ATTEMPTS = 3
+_LONGEST_PAUSE = 120.0
+
+
+class UnreadableBodyError(ValueError):
+    """A parser's word for a body that is broken or cut short: the request is made again."""
+
+
+@dataclass
+class Traffic:
+    """What was sent and received: counts, and bytes of bodies after decompression."""
+
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+    bytes_received: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def add(self, *, requests: int = 0, retries: int = 0, throttled: int = 0, bytes_received: int = 0) -> None:
+        """Adds to the counts, from any thread."""
+        with self._lock:
+            self.requests += requests
+            self.retries += retries
+            self.throttled += throttled
+            self.bytes_received += bytes_received
+
+    def as_dict(self) -> dict[str, int]:
+        """The four counts by name."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait and how often to try again. Times in seconds."""
+
+    connect_timeout: float = 10.0
+    read_timeout: float = 120.0
+    response_timeout: float = 600.0
+    retry_budget: float = 300.0
+    max_attempts: int = 8
+
+
+@dataclass(frozen=True)
+class _Request:
+    what: str
+    method: str
+    path: str
+    max_bytes: int | None
+    options: dict[str, Any]
+
+
+class WeaveClient:
+    """Weave's API for one project."""
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        project_id: str,
+        *,
+        limiter: RateLimiter,
+        parallelism: int = 8,
+        patience: Patience | None = None,
+    ):
+        self.base_url = base_url.rstrip("/")
+        self.project_id = project_id
+        self.traffic = Traffic()
+        self._limiter = limiter
+        self._patience = patience or Patience()
+        self._session = requests.Session()
+        self._session.auth = HTTPBasicAuth("api", api_key)
+        self._session.headers.update({"Accept": "*/*", "User-Agent": "weave-eval"})
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=parallelism + 1)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._session.close()
+
+    def v2_path(self, route: str) -> str:
+        """Path of a route of the v2 API for this project."""
+        entity, _, project = self.project_id.partition("/")
+        return f"/v2/{quote(entity, safe='')}/{quote(project, safe='')}/{route}"
+
+    def post(
+        self,
+        path: str,
+        body: dict[str, Any],
+        parse: Callable[[bytes], Parsed],
+        *,
+        purpose: str,
+        max_bytes: int | None = None,
+    ) -> Parsed:
+        """Posts `body` as JSON and returns what `parse` makes of the answer.
+
+        `purpose` says in a few words what is asked for; it is part of every error. An answer of more than
+        `max_bytes` is given up with `TooHeavyError`.
+        """
+        content = msgspec.json.encode(body)
+        headers = {"Content-Type": "application/json"}
+        return self._retried("POST", path, parse, purpose, max_bytes, data=content, headers=headers)
+
+    def get(
+        self,
+        path: str,
+        parse: Callable[[bytes], Parsed],
+        *,
+        purpose: str,
+        params: list[tuple[str, str]] | None = None,
+    ) -> Parsed:
+        """Gets `path` and returns what `parse` makes of the answer. `params` may repeat a name."""
+        return self._retried("GET", path, parse, purpose, None, params=params)
+
+    def _retried(
+        self,
+        method: str,
+        path: str,
+        parse: Callable[[bytes], Parsed],
+        purpose: str,
+        max_bytes: int | None,
+        **options: Any,
+    ) -> Parsed:
+        what = f"{purpose} of {self.project_id} ({method} {path})"
+        request = _Request(what, method, path, max_bytes, options)
+        retrying = Retrying(
+            retry=retry_if_exception_type(TransientApiError),
+            stop=self._gives_up,
+            wait=wait_random_exponential(multiplier=0.5, max=30),
+            before_sleep=lambda _: self.traffic.add(retries=1),
+            reraise=True,
+        )
+        parsed: Parsed = retrying(self._attempt, request, parse)
+        return parsed
+
+    def _gives_up(self, state: RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, TooHeavyError):
+            return True
+        is_server_error = isinstance(error, ApiError) and error.status in (500, 502)
+        attempts = _SERVER_ERROR_ATTEMPTS if is_server_error else self._patience.max_attempts
+        elapsed = state.seconds_since_start or 0.0
+        return state.attempt_number >= attempts or elapsed >= self._patience.retry_budget
+
+    def _attempt(self, request: _Request, parse: Callable[[bytes], Parsed]) -> Parsed:
+        what = request.what
+        self._limiter.acquire()
+        self.traffic.add(requests=1)
+        try:
+            parsed = parse(self._exchange(request))
+        except requests.exceptions.SSLError as error:
+            raise NotWeaveError(
+                f"{what} failed: the TLS certificate of {self.base_url} was not accepted ({_root(error)}). "
+                "Check the base URL, or name your company's certificates in REQUESTS_CA_BUNDLE."
+            ) from None
+        except (InvalidURL, InvalidSchema, MissingSchema):
+            raise NotWeaveError(f"{what} failed: {self.base_url!r} is no http(s) URL. Check the base URL.") from None
+        except requests.exceptions.Timeout:
+            raise TransientApiError(f"{what} failed: no answer from {self.base_url} in time.") from None
+        except requests.exceptions.RequestException as error:
+            raise TransientApiError(f"{what} failed: {self.base_url} {_breakage(error)}.") from None
+        except (msgspec.DecodeError, UnreadableBodyError) as error:
+            raise TransientApiError(f"{what} failed: the answer could not be read ({error}).", 200) from None
+        self._limiter.succeeded()
+        return parsed
+
+    def _exchange(self, request: _Request) -> bytes:
+        what, url = request.what, self.base_url + request.path
+        timeout = (self._patience.connect_timeout, self._patience.read_timeout)
+        with self._session.request(
+            request.method, url, timeout=timeout, stream=True, allow_redirects=False, **request.options
+        ) as response:
+            body = self._read(what, response, request.max_bytes)
+        if response.status_code != 200:
+            self._refuse(what, response, body)
+        if "html" in response.headers.get("Content-Type", ""):
+            raise NotWeaveError(f"{what} failed: {self.base_url} answered with a web page. Check the base URL.", 200)
+        return body
+
+    def _read(self, what: str, response: requests.Response, max_bytes: int | None) -> bytes:
+        deadline = time.monotonic() + self._patience.response_timeout
+        chunks: list[bytes] = []
+        size = 0
+        for chunk in response.iter_content(_CHUNK_BYTES):
+            chunks.append(chunk)
+            size += len(chunk)
+            if max_bytes is not None and size > max_bytes:
+                raise TooHeavyError(f"{what} was given up: the answer is larger than {max_bytes} bytes.", 200)
+            if time.monotonic() > deadline:
+                seconds = self._patience.response_timeout
+                raise TooHeavyError(f"{what} was given up: the answer took longer than {seconds:.0f} s.", 200)
+        self.traffic.add(bytes_received=size)
+        return b"".join(chunks)
+
+    def _refuse(self, what: str, response: requests.Response, body: bytes) -> None:
+        status = response.status_code
+        reason = _reason(response, body)
+        if status == 429 or "Retry-After" in response.headers:
+            self.traffic.add(throttled=1)
+            self._limiter.refused(_retry_after(response))
+        if status in _TOO_HEAVY:
+            raise TooHeavyError(f"{what} failed with {status} ({reason}).", status)
+        if status in _RETRIED:
+            raise TransientApiError(f"{what} failed with {status} ({reason}).", status)
+        raise self._terminal(what, status, reason)
+
+    def _terminal(self, what: str, status: int, reason: str) -> TerminalApiError:
+        if status == 401:
+            return RefusedKeyError(f"{what} failed: the API key was refused by {self.base_url}. Check it.", status)
+        if status == 403:
+            return NoAccessError(f"{what} failed: this API key has no access to it.", status)
+        if status == 404:
+            return NotFoundError(f"{what} failed: not found ({reason}).", status)
+        if status in (301, 302, 303, 307, 308):
+            sentence = f"{what} failed: {self.base_url} redirects elsewhere, which is not followed. Check the base URL."
+            return NotWeaveError(sentence, status)
+        return TerminalApiError(f"{what} was refused with {status} ({reason}).", status)
+
+
+def _reason(response: requests.Response, body: bytes) -> str:
+    """The API's own words for a refusal, at most 300 characters."""
+    try:
+        answer = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return response.reason or "no reason given"
+    if isinstance(answer, dict):
+        answer = answer.get("reason") or answer.get("detail") or answer
+    return str(answer)[:300]
+
+
+def _retry_after(response: requests.Response) -> float:
+    """Seconds that a `Retry-After` header asks for (a number or a date), at most two minutes; 1 without one."""
+    value = response.headers.get("Retry-After", "")
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds()
+        except (ValueError, TypeError):
+            seconds = 1.0
+    return min(max(seconds, 0.0), _LONGEST_PAUSE)
+
+
+def _breakage(error: requests.exceptions.RequestException) -> str:
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return "sent a body that cannot be decompressed"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "broke off the answer"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "cannot be reached through the proxy"
+    return f"cannot be reached ({_root(error)})"
+
+
+def _root(error: BaseException) -> str:
+    """Type of the innermost cause: texts of network errors can hold URLs with credentials."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    return type(error).__name__

@@ -1,0 +1,180 @@
+"""Which evaluation runs a project has: through the calls API, which lists every kind of run.
+
+`GET evaluation_runs` lists only the runs that were made through the v2 API; it serves where only those are wanted,
+and its single read tells a run that does not exist from a call that is no evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from .client import UnreadableBodyError, WeaveClient
+from .errors import NotFoundError, TerminalApiError
+from .runs import CALL_COLUMNS, Run, parse_run
+
+PAGE = 1000
+"""Runs asked for at once; also the most ids that a filter takes."""
+
+EVALUATE_OPS = ("Evaluation.evaluate",)
+
+Expression = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """Which runs are wanted. Times bound `started_at`: `since` is included, `until` is not.
+
+    An evaluation or model is named by its name or by a whole ref.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    run_ids: tuple[str, ...] = ()
+    evaluations: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+
+
+def list_runs(
+    client: WeaveClient,
+    wanted: RunFilter,
+    known: Iterable[str] = (),
+    ops: Sequence[str] = EVALUATE_OPS,
+) -> list[Run]:
+    """All runs that match, latest start first, each once.
+
+    `known` are ids that were listed before and so prove, if all are there, that the end of the list was not lost on
+    the way (a stream of lines can end early without a sign); otherwise one more page is asked for to be sure.
+    """
+    found: dict[str, Run] = {}
+    expected = set(known)
+    offset = 0
+    while True:
+        page = _list_page(client, wanted, ops, offset)
+        offset += len(page)
+        for run in page:
+            earlier = found.get(run.run_id)
+            if earlier is None or earlier.is_open:
+                found[run.run_id] = run
+        if not page or (len(page) < PAGE and expected and expected <= found.keys()):
+            return list(found.values())
+
+
+def _list_page(client: WeaveClient, wanted: RunFilter, ops: Sequence[str], offset: int) -> list[Run]:
+    body = {
+        "project_id": client.project_id,
+        "filter": _filter(client.project_id, wanted, ops),
+        "sort_by": [{"field": "started_at", "direction": "desc"}],
+        "columns": list(CALL_COLUMNS),
+        "limit": PAGE,
+        "offset": offset,
+    }
+    expression = _query(wanted)
+    if expression:
+        body["query"] = {"$expr": expression}
+    return client.post("/calls/stream_query", body, _parse_runs, purpose="listing the evaluation runs")
+
+
+def split_lines(body: bytes) -> list[bytes]:
+    """The lines of a JSON-lines body. Raises `UnreadableBodyError` if the last one is cut short."""
+    if body and not body.endswith((b"\n", b"}")):
+        raise UnreadableBodyError("the last line is cut short")
+    return [line for line in body.split(b"\n") if line.strip()]
+
+
+def _parse_runs(body: bytes) -> list[Run]:
+    try:
+        return [parse_run(line) for line in split_lines(body)]
+    except (KeyError, ValueError, TypeError) as error:
+        raise UnreadableBodyError(f"a line is no call: {error}") from None
+
+
+def _filter(project_id: str, wanted: RunFilter, ops: Sequence[str]) -> Expression:
+    chosen: Expression = {"op_names": [f"weave:///{project_id}/op/{op}:*" for op in ops]}
+    if wanted.run_ids:
+        chosen["call_ids"] = list(wanted.run_ids)
+    return chosen
+
+
+def _query(wanted: RunFilter) -> Expression | None:
+    terms: list[Expression] = []
+    if wanted.since:
+        terms.append({"$gte": [_field("started_at"), _literal(_iso(wanted.since))]})
+    if wanted.until:
+        terms.append({"$not": [{"$gte": [_field("started_at"), _literal(_iso(wanted.until))]}]})
+    if wanted.evaluations:
+        terms.append(_any_ref(("inputs.self", "inputs.this"), wanted.evaluations))
+    if wanted.models:
+        terms.append(_any_ref(("inputs.model",), wanted.models))
+    if len(terms) < 2:
+        return terms[0] if terms else None
+    return {"$and": terms}
+
+
+def _any_ref(fields: Sequence[str], names: Sequence[str]) -> Expression:
+    return {"$or": [_matches(field, name) for field in fields for name in names]}
+
+
+def _matches(field: str, name: str) -> Expression:
+    if "://" in name:
+        return {"$eq": [_field(field), _literal(name)]}
+    part = f"/{quote(name, safe='-_.~')}:"
+    return {"$contains": {"input": _field(field), "substr": _literal(part)}}
+
+
+def _field(name: str) -> Expression:
+    return {"$getField": name}
+
+
+def _literal(value: str) -> Expression:
+    return {"$literal": value}
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+class EvaluationRunRead(msgspec.Struct):
+    """What `GET evaluation_runs` says of a run."""
+
+    evaluation_run_id: str
+    evaluation: str = ""
+    model: str = ""
+    status: str | None = None
+    source_evaluation_run_id: str | None = None
+
+
+def list_v2_run_ids(client: WeaveClient) -> list[str]:
+    """Ids of the runs that were made through the v2 API, from `GET evaluation_runs`."""
+    found: list[str] = []
+    while True:
+        params = [("limit", str(PAGE)), ("offset", str(len(found)))]
+        page = client.get(
+            client.v2_path("evaluation_runs"), _parse_v2_runs, purpose="listing the v2 evaluation runs", params=params
+        )
+        found += [run.evaluation_run_id for run in page]
+        if not page:
+            return list(dict.fromkeys(found))
+
+
+def _parse_v2_runs(body: bytes) -> list[EvaluationRunRead]:
+    return [msgspec.json.decode(line, type=EvaluationRunRead) for line in split_lines(body)]
+
+
+def read_v2_run(client: WeaveClient, run_id: str) -> EvaluationRunRead:
+    """The run of that id, from `GET evaluation_runs/{id}`. Raises a sentence if it is not there or is no evaluation."""
+    path = client.v2_path(f"evaluation_runs/{quote(run_id, safe='')}")
+    decoder = msgspec.json.Decoder(EvaluationRunRead)
+    try:
+        read = client.get(path, decoder.decode, purpose=f"reading the evaluation run {run_id}")
+    except NotFoundError:
+        message = f"{client.project_id} has no evaluation run {run_id}: it was deleted, or the id is wrong."
+        raise NotFoundError(message, 404) from None
+    if not read.evaluation:
+        raise TerminalApiError(f"The call {run_id} of {client.project_id} is no evaluation run. Check the id.")
+    return read

@@ -1,0 +1,76 @@
+"""The errors a user can meet. Each message says what happened, on what, what was done, and what to do next.
+
+WeaveEvalError
+├── SettingsError               a setting, option or profile is wrong or missing: change it
+│   └── MissingKeyError         no W&B API key was found
+├── ApiError                    Weave's API did not answer as needed
+│   ├── TransientApiError       it may work later: run again
+│   │   └── TooHeavyError       the answer is too big or too slow: a smaller page may work
+│   └── TerminalApiError        the same request will fail again
+│       ├── RefusedKeyError     401
+│       ├── NoAccessError       403
+│       ├── NotFoundError       404: project, run or route
+│       └── NotWeaveError       whatever answers at the base URL is not Weave's API
+├── DestinationError            the warehouse refused: connection, permission, or load
+└── BusyError                   another load holds the lock: run again later
+"""
+
+from __future__ import annotations
+
+
+class WeaveEvalError(Exception):
+    """Root of all errors that this package raises on purpose."""
+
+
+class SettingsError(WeaveEvalError):
+    """A setting, option or profile is wrong or missing."""
+
+
+class MissingKeyError(SettingsError):
+    """No W&B API key was found."""
+
+
+class ApiError(WeaveEvalError):
+    """Weave's API did not answer as needed."""
+
+    status: int | None
+
+    def __init__(self, message: str, status: int | None = None):
+        super().__init__(message)
+        self.status = status
+
+
+class TransientApiError(ApiError):
+    """The request failed although it was retried; a later one may succeed."""
+
+
+class TooHeavyError(TransientApiError):
+    """The answer is too big or takes too long; a smaller page may succeed."""
+
+
+class TerminalApiError(ApiError):
+    """The request was refused; the same one will be refused again."""
+
+
+class RefusedKeyError(TerminalApiError):
+    """The API key was refused (401)."""
+
+
+class NoAccessError(TerminalApiError):
+    """The key has no access to the entity or project (403)."""
+
+
+class NotFoundError(TerminalApiError):
+    """The project, run or route does not exist (404)."""
+
+
+class NotWeaveError(TerminalApiError):
+    """What answers at the base URL is not Weave's API."""
+
+
+class DestinationError(WeaveEvalError):
+    """The warehouse could not be reached or refused the load."""
+
+
+class BusyError(WeaveEvalError):
+    """Another load holds the lock."""

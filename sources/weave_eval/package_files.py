@@ -1,0 +1,90 @@
+"""Record batches to what dlt loads: few, large files handed over whole, in the format the warehouse reads best.
+
+DuckDB and Postgres get parquet. BigQuery and Snowflake get JSON lines, because their parquet loaders turn JSON into
+strings. Any other destination gets Arrow tables, which dlt writes as that destination likes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import dlt
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .tables import TABLES_BY_NAME
+
+Form = Literal["parquet", "jsonl", "arrow"]
+
+_FORMS: dict[str, Form] = {"duckdb": "parquet", "postgres": "parquet", "bigquery": "jsonl", "snowflake": "jsonl"}
+_MAX_ROWS = 100_000
+_MAX_BYTES = 48_000_000
+
+
+class TableItem(NamedTuple):
+    """Something for dlt to load into a table."""
+
+    table: str
+    item: Any
+
+
+def form_for(destination_type: str | None) -> Form:
+    """The form in which a dlt destination type gets its rows."""
+    return _FORMS.get(destination_type or "", "arrow")
+
+
+class PackageFiles:
+    """Collects record batches by table and turns them into items for dlt when enough have come together."""
+
+    def __init__(self, form: Form, folder: Path):
+        self._form = form
+        self._folder = folder
+        self._batches: dict[str, list[pa.RecordBatch]] = defaultdict(list)
+        self._files = 0
+
+    def add(self, table: str, batch: pa.RecordBatch) -> Iterator[TableItem]:
+        """Takes a batch; yields an item if the table's batches have become large."""
+        batches = self._batches[table]
+        batches.append(batch)
+        if sum(b.num_rows for b in batches) >= _MAX_ROWS or sum(b.nbytes for b in batches) >= _MAX_BYTES:
+            yield self._item(table)
+
+    def flush(self) -> Iterator[TableItem]:
+        """Yields what is left, one item a table."""
+        for table in list(self._batches):
+            yield self._item(table)
+
+    def _item(self, table: str) -> TableItem:
+        rows = pa.Table.from_batches(self._batches.pop(table))
+        if self._form == "arrow":
+            return TableItem(table, rows)
+        self._files += 1
+        path = self._folder / f"{table}.{self._files}.{self._form}"
+        if self._form == "parquet":
+            pq.write_table(rows, path, compression="zstd", compression_level=1)
+        else:
+            write_json_lines(table, rows, path)
+        return TableItem(table, dlt.mark.with_file_import(str(path), self._form, rows.num_rows))
+
+
+def write_json_lines(table: str, rows: pa.Table, path: Path) -> None:
+    """Writes rows as JSON lines; JSON columns as the JSON they hold, times as RFC 3339."""
+    json_columns = {column.name for column in TABLES_BY_NAME[table].columns if column.type == "json"}
+    encoder = msgspec.json.Encoder()
+    line = msgspec.defstruct(table, rows.schema.names)
+    with path.open("wb") as file:
+        for batch in rows.to_batches(max_chunksize=5000):
+            columns = [
+                _raw_json(column) if name in json_columns else column.to_pylist()
+                for name, column in zip(batch.schema.names, batch.columns, strict=True)
+            ]
+            file.write(encoder.encode_lines(list(map(line, *columns))))
+
+
+def _raw_json(column: pa.Array[Any]) -> list[msgspec.Raw | None]:
+    texts = column.to_pylist()
+    return [None if text is None else msgspec.Raw(text.replace("\n", " ").encode()) for text in texts]

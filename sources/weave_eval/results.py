@@ -1,0 +1,218 @@
+"""Results of many runs: pages, summaries and trial calls, fetched in parallel, handed over as they come.
+
+Every run is asked for its first page, which tells how many rows it has, then for the rest; its summary is asked for
+apart, because asked for with rows it makes the server read the whole run for every page.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from .changes import Decision
+from .client import WeaveClient
+from .errors import TooHeavyError, TransientApiError
+from .flatten import Counts, RunBatch, RunFlattener
+from .pages import Page, RunSummary, parse_page
+from .trial_calls import TrialCalls, read_trial_calls
+
+_GROUP = 10
+_MAX_CALLS_BYTES = 64_000_000
+_DETERMINISTIC = frozenset({500, 502})
+
+
+@dataclass(frozen=True)
+class Wants:
+    """Which parts of the results are wanted: rows and what is in them, the inputs, the summaries."""
+
+    rows: bool = True
+    inputs: bool = True
+    summary: bool = True
+
+
+@dataclass(frozen=True)
+class PageSize:
+    """Rows asked for at once, and the bytes above which an answer is given up."""
+
+    rows: int = 500
+    max_bytes: int = 16_000_000
+
+
+@dataclass
+class RunRead:
+    """A run that was read to its end. `counts` is None if no rows were wanted, `summary` if Weave has none."""
+
+    decision: Decision
+    counts: Counts | None
+    summary: RunSummary | None
+    warnings: list[str]
+
+
+@dataclass
+class _Reading:
+    decision: Decision
+    flattener: RunFlattener
+    tasks: int = 0
+    planned_rows: int = 0
+    summary: RunSummary | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+_Task = tuple[_Reading, Callable[[], Any], Callable[[_Reading, Any], Iterator[RunBatch]]]
+
+
+class ResultsReader:
+    """Reads the results of runs with `parallelism` requests at once and about twice as many answers in memory."""
+
+    def __init__(self, client: WeaveClient, wants: Wants, size: PageSize, parallelism: int):
+        self._client = client
+        self._wants = wants
+        self._size = size
+        self._parallelism = parallelism
+        self._bytes_per_row = 0.0
+        self._tasks: deque[_Task] = deque()
+
+    def read(self, decisions: Sequence[Decision]) -> Iterator[tuple[Decision, RunBatch] | RunRead]:
+        """The rows of all runs in batches, interleaved, and a `RunRead` after the last batch of each."""
+        pool = ThreadPoolExecutor(self._parallelism, thread_name_prefix="weave-eval")
+        try:
+            yield from self._read(pool, decisions)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _read(
+        self, pool: ThreadPoolExecutor, decisions: Sequence[Decision]
+    ) -> Iterator[tuple[Decision, RunBatch] | RunRead]:
+        groups = deque(decisions[start : start + _GROUP] for start in range(0, len(decisions), _GROUP))
+        next_calls = self._submit_calls(pool, groups)
+        running: dict[Future[Any], _Task] = {}
+        while running or self._tasks or groups:
+            if not self._tasks and groups and len(running) <= self._parallelism:
+                group, calls = groups.popleft(), next_calls.result()
+                next_calls = self._submit_calls(pool, groups)
+                yield from self._open(group, calls)
+            while self._tasks and len(running) < 2 * self._parallelism:
+                task = self._tasks.popleft()
+                running[pool.submit(task[1])] = task
+            for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
+                reading, _, take = running.pop(future)
+                for batch in take(reading, future.result()):
+                    yield reading.decision, batch
+                yield from self._finished(reading)
+
+    def _submit_calls(self, pool: ThreadPoolExecutor, groups: deque[Sequence[Decision]]) -> Future[TrialCalls]:
+        group = groups[0] if groups and self._wants.rows else ()
+        return pool.submit(self._read_calls, group)
+
+    def _read_calls(self, group: Sequence[Decision]) -> TrialCalls:
+        runs = [decision.run for decision in group]
+        limit = _MAX_CALLS_BYTES if len(group) > 1 else None
+        try:
+            return read_trial_calls(self._client, runs, max_bytes=limit)
+        except TooHeavyError:
+            if len(group) < 2:
+                raise
+            middle = len(group) // 2
+            return self._read_calls(group[:middle]) | self._read_calls(group[middle:])
+
+    def _open(self, group: Sequence[Decision], calls: TrialCalls) -> Iterator[RunRead]:
+        for decision in group:
+            reading = _Reading(decision, RunFlattener(decision.run.run_id, calls))
+            if self._wants.rows:
+                self._plan(reading, self._page_rows())
+            if self._wants.summary:
+                self._add(reading, partial(self._read_summary, decision.run.run_id), _take_summary)
+            if not reading.tasks:
+                yield RunRead(decision, None, None, [])
+
+    def _finished(self, reading: _Reading) -> Iterator[RunRead]:
+        reading.tasks -= 1
+        if not reading.tasks:
+            counts = reading.flattener.counts if self._wants.rows else None
+            yield RunRead(reading.decision, counts, reading.summary, reading.warnings)
+
+    def _add(
+        self,
+        reading: _Reading,
+        work: Callable[[], Any],
+        take: Callable[[_Reading, Any], Iterator[RunBatch]],
+        *,
+        first: bool = False,
+    ) -> None:
+        reading.tasks += 1
+        (self._tasks.appendleft if first else self._tasks.append)((reading, work, take))
+
+    def _plan(self, reading: _Reading, until: int, *, first: bool = False) -> None:
+        """Plans pages from the end of what is planned to `until` rows."""
+        step = self._page_rows()
+        run_id = reading.decision.run.run_id
+        for offset in range(reading.planned_rows, until, step):
+            work = partial(self._read_range, run_id, offset, min(step, until - offset))
+            self._add(reading, work, self._take_pages, first=first)
+        reading.planned_rows = max(reading.planned_rows, until)
+
+    def _page_rows(self) -> int:
+        """Rows that fill half of the largest page, by what rows weighed so far."""
+        if not self._bytes_per_row:
+            return self._size.rows
+        return max(1, min(self._size.rows, int(self._size.max_bytes / 2 / self._bytes_per_row)))
+
+    def _take_pages(self, reading: _Reading, pages: Sequence[Page]) -> Iterator[RunBatch]:
+        for page in pages:
+            if page.rows:
+                weight = page.body_bytes / len(page.rows)
+                self._bytes_per_row = max(weight, 0.8 * self._bytes_per_row + 0.2 * weight)
+            reading.warnings += _page_warnings(page)
+            yield reading.flattener.flatten(page)
+            if page.total_rows and page.total_rows > reading.planned_rows:
+                self._plan(reading, page.total_rows, first=True)
+
+    def _read_range(self, run_id: str, offset: int, limit: int) -> list[Page]:
+        """The rows of a range: one page, or several where the server cannot give them at once."""
+        try:
+            return [self._read_page(run_id, offset, limit)]
+        except TransientApiError as error:
+            too_heavy = isinstance(error, TooHeavyError) or error.status in _DETERMINISTIC
+            if limit == 1 or not too_heavy:
+                raise
+        half = (limit + 1) // 2
+        return self._read_range(run_id, offset, half) + self._read_range(run_id, offset + half, limit - half)
+
+    def _read_page(self, run_id: str, offset: int, limit: int) -> Page:
+        body = {
+            "evaluation_call_ids": [run_id],
+            "include_rows": True,
+            "include_raw_data_rows": self._wants.inputs,
+            "resolve_row_refs": self._wants.inputs,
+            "limit": limit,
+            "offset": offset,
+        }
+        purpose = f"reading rows {offset} to {offset + limit - 1} of the run {run_id}"
+        max_bytes = self._size.max_bytes if limit > 1 else None
+        path = self._client.v2_path("eval_results/query")
+        return self._client.post(path, body, parse_page, purpose=purpose, max_bytes=max_bytes)
+
+    def _read_summary(self, run_id: str) -> RunSummary | None:
+        body = {"evaluation_call_ids": [run_id], "include_rows": False, "include_summary": True}
+        purpose = f"reading the summary of the run {run_id}"
+        page = self._client.post(self._client.v2_path("eval_results/query"), body, parse_page, purpose=purpose)
+        runs = page.summary.evaluations if page.summary else []
+        return next((run for run in runs if run.evaluation_call_id == run_id), None)
+
+
+def _take_summary(reading: _Reading, summary: RunSummary | None) -> Iterator[RunBatch]:
+    reading.summary = summary
+    yield from ()
+
+
+def _page_warnings(page: Page) -> list[str]:
+    warnings = list(page.warnings or ())
+    if page.changes.texts:
+        warnings.append(f"{page.changes.texts} texts with NUL or lone surrogates were changed (to U+FFFD)")
+    if page.changes.numbers:
+        warnings.append(f"{page.changes.numbers} numbers that are not finite were changed to null")
+    return warnings

@@ -1,0 +1,69 @@
+"""Values that some warehouse cannot hold, replaced once for all of them.
+
+NUL and lone surrogates in text become U+FFFD; NaN and infinities in JSON become null.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_SUSPECT_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+
+
+class Changes:
+    """Counts the values that were changed."""
+
+    def __init__(self) -> None:
+        self.texts = 0
+        self.numbers = 0
+
+
+def needs_cleaning(body: bytes) -> bool:
+    """Whether JSON text may hold an escaped NUL or surrogate (false alarms happen, misses do not)."""
+    return _SUSPECT_ESCAPE.search(body) is not None
+
+
+def clean_text(text: str, changes: Changes) -> str:
+    """The text without NUL and lone surrogates."""
+    cleaned = _UNSTORABLE.sub("\ufffd", text)
+    if cleaned != text:
+        changes.texts += 1
+    return cleaned
+
+
+def clean(value: Any, changes: Changes) -> Any:
+    """A JSON value with every text cleaned and every NaN and infinity turned to null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        changes.numbers += 1
+        return None
+    return _clean_with(clean, value, changes)
+
+
+def clean_texts(value: Any, changes: Changes) -> Any:
+    """A JSON value with every text cleaned; NaN and infinities stay."""
+    return _clean_with(clean_texts, value, changes)
+
+
+def _clean_with(each: Callable[[Any, Changes], Any], value: Any, changes: Changes) -> Any:
+    if isinstance(value, str):
+        return clean_text(value, changes)
+    if isinstance(value, list):
+        return [each(item, changes) for item in value]
+    if isinstance(value, dict):
+        return {clean_text(key, changes): each(item, changes) for key, item in value.items()}
+    return value
+
+
+def parse_tolerantly(body: bytes) -> Any:
+    """Any JSON, and what some writers take for it: NaN, Infinity, invalid UTF-8. Raises `ValueError`."""
+    return json.loads(body.decode("utf-8", "replace"))
+
+
+def to_json(value: Any) -> bytes:
+    """Compact JSON text; integers of any size are kept."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

@@ -1,0 +1,53 @@
+"""dlt's view of the tables: schema, keys and how rows are replaced."""
+
+from __future__ import annotations
+
+from dlt.common.schema import Schema
+from dlt.common.schema.typing import TColumnSchema, TSchemaContract, TWriteDispositionConfig
+from dlt.common.schema.utils import new_table
+
+from .tables import TABLES, Column, Table
+
+CONTRACT: TSchemaContract = {"tables": "freeze", "columns": "freeze", "data_type": "freeze"}
+"""Nothing but the declared tables and columns is ever made."""
+
+
+def dlt_schema() -> Schema:
+    """A dlt schema with all tables."""
+    schema = Schema("weave_eval")
+    for table in TABLES:
+        schema.update_table(new_table(table.name, columns=[dlt_column(table, c) for c in table.columns]))
+    return schema
+
+
+def dlt_column(table: Table, column: Column) -> TColumnSchema:
+    """A column as dlt hints."""
+    hints: TColumnSchema = {
+        "name": column.name,
+        "data_type": column.type,
+        "nullable": column.nullable,
+        "description": column.description,
+    }
+    if column.name in table.key:
+        hints["primary_key"] = True
+    if table.name == "dataset_rows" and column.name == "is_resolved":
+        hints["dedup_sort"] = "desc"
+    return hints
+
+
+def write_disposition(table: Table) -> TWriteDispositionConfig:
+    """How rows replace older ones.
+
+    A run is replaced whole: whatever the table holds of the runs in the load goes, and what was loaded comes. The
+    tombstones that stand for runs without rows select the run but are not inserted.
+    """
+    if table.replace == "key":
+        return {"disposition": "merge", "strategy": "delete-insert"}
+    identity = table.own_columns[0].name
+    return {
+        "disposition": "merge",
+        "strategy": "delete-insert",
+        "deduplicated": True,
+        "destination_scope": "run_id IN (SELECT run_id FROM {staging_table})",
+        "source_filter": f"{identity} <> ''",
+    }

@@ -1,0 +1,127 @@
+"""Every knob of the source, with its default and meaning.
+
+dlt fills them from arguments, environment variables (`SOURCES__WEAVE_EVAL__PAGE_ROWS`), `.dlt/config.toml` and
+`.dlt/secrets.toml` (`[sources.weave_eval]`), in this order.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, List, Optional
+
+from dlt.common.configuration import configspec
+from dlt.common.configuration.specs import BaseConfiguration
+from dlt.common.typing import TSecretStrValue
+
+from .changes import Windows
+from .client import Patience
+from .discovery import RunFilter
+from .errors import SettingsError
+from .runs import parse_time
+
+
+@configspec
+class Settings(BaseConfiguration):
+    """Settings of the source. Times are ISO 8601, UTC unless they name an offset."""
+
+    project: str = None  # type: ignore[assignment]
+    """The Weave project to read, as entity/project."""
+
+    api_key: Optional[TSecretStrValue] = None
+    """W&B API key. Without it: WANDB_API_KEY, then the netrc file, as W&B's own tools do."""
+
+    base_url: Optional[str] = None
+    """Base URL of Weave's API. Without it: WF_TRACE_SERVER_URL, then WANDB_BASE_URL, then https://trace.wandb.ai."""
+
+    since: Optional[str] = None
+    """Read the runs that started at or after this time, whatever was read before; the cursor stays where it is."""
+
+    until: Optional[str] = None
+    """Read the runs that started before this time, whatever was read before; the cursor stays where it is."""
+
+    run_ids: Optional[List[str]] = None
+    """Read just these runs, whatever was read before; the cursor stays where it is."""
+
+    evaluations: Optional[List[str]] = None
+    """Read only runs of these evaluations, each a name or a whole ref. Has a cursor of its own."""
+
+    models: Optional[List[str]] = None
+    """Read only runs of these models, each a name or a whole ref. Has a cursor of its own."""
+
+    lookback_days: float = 14.0
+    """How many days behind the latest run finished runs are watched for changes."""
+
+    abandon_after_days: float = 7.0
+    """After how many days a run that never ended is read a last time and marked abandoned."""
+
+    only_v2_runs: bool = False
+    """Whether to list runs with GET evaluation_runs, which knows only those made through the v2 API."""
+
+    evaluate_ops: Optional[List[str]] = None
+    """Names of the ops whose calls are evaluation runs, if they are others than Evaluation.evaluate."""
+
+    page_rows: int = 500
+    """Result rows asked for at once; fewer where rows are large or the server is slow."""
+
+    max_page_bytes: int = 16_000_000
+    """Size, in bytes, above which a page of results is given up and asked for in smaller pages."""
+
+    parallelism: int = 8
+    """Requests under way at once."""
+
+    requests_per_second: float = 100.0
+    """Most requests started in a second; lowered while the API answers 429."""
+
+    read_timeout_seconds: float = 120.0
+    """How long to wait for the next bytes of an answer."""
+
+    retry_budget_seconds: float = 300.0
+    """How long to go on trying a request that fails."""
+
+    package_runs: int = 50
+    """Runs loaded and committed together; a load that is killed loses at most this much work."""
+
+    def on_resolved(self) -> None:
+        """Checks what types do not say. Raises `SettingsError`."""
+        check_project(self.project)
+        for name in ("page_rows", "max_page_bytes", "parallelism", "requests_per_second", "package_runs"):
+            if getattr(self, name) <= 0:
+                raise SettingsError(f"{name} is {getattr(self, name)}; it must be greater than 0.")
+        self.run_filter()
+
+    def run_filter(self) -> RunFilter:
+        """The runs that are wanted. Raises `SettingsError` for a time that is none."""
+        return RunFilter(
+            since=_time("since", self.since),
+            until=_time("until", self.until),
+            run_ids=tuple(self.run_ids or ()),
+            evaluations=tuple(self.evaluations or ()),
+            models=tuple(self.models or ()),
+        )
+
+    def windows(self) -> Windows:
+        """How far back to look."""
+        return Windows(timedelta(days=self.lookback_days), timedelta(days=self.abandon_after_days))
+
+    def patience(self) -> Patience:
+        """How long to wait and how often to try again."""
+        return Patience(read_timeout=self.read_timeout_seconds, retry_budget=self.retry_budget_seconds)
+
+
+def check_project(project: Any) -> str:
+    """`project` if it is an entity and a name. Raises `SettingsError`."""
+    entity, slash, name = str(project or "").partition("/")
+    if not (entity.strip() and slash and name.strip()) or "/" in name:
+        raise SettingsError(f"The project is {project!r}; name it as ENTITY/PROJECT, as in its URL on W&B.")
+    return str(project)
+
+
+def _time(name: str, value: str | datetime | None) -> datetime | None:
+    if not value:
+        return None
+    try:
+        text = value.isoformat() if isinstance(value, datetime) else str(value).strip()
+        return parse_time(text if len(text) > len("2026-01-01") else f"{text}T00:00:00")
+    except ValueError:
+        example = "2026-11-01 or 2026-11-01T08:30:00Z"
+        raise SettingsError(f"{name} is {value!r}, which is no time. Write it like {example}.") from None

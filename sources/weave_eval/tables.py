@@ -1,0 +1,259 @@
+"""The tables and columns, declared once: hints, Arrow schemas, comments and documentation are made from them.
+
+A column's `origin` names the field of Weave's API it is read from, or says how it is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ColumnType = Literal["text", "bigint", "double", "bool", "timestamp", "json"]
+"""dlt's names of the types: bigint has 64 bits, timestamp is UTC with microseconds, json is JSON text on the way."""
+
+Replace = Literal["run", "key"]
+"""What a newly read row replaces: all rows of its run, or the row with the same key."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, type, meaning, and where its value comes from."""
+
+    name: str
+    type: ColumnType
+    description: str
+    origin: str
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its key, what a new row replaces, and its columns in order."""
+
+    name: str
+    description: str
+    key: tuple[str, ...]
+    replace: Replace
+    own_columns: tuple[Column, ...]
+    has_extra: bool = True
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """All columns: the project first, the table's own, `extra` where the API may grow, and the load."""
+        extra = (EXTRA,) if self.has_extra else ()
+        return (PROJECT, *self.own_columns, *extra, LOAD)
+
+    def column(self, name: str) -> Column:
+        """The column of that name. Raises `KeyError` if there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+def _text(name: str, description: str, origin: str) -> Column:
+    return Column(name, "text", description, origin)
+
+
+def _id(name: str, description: str, origin: str) -> Column:
+    return Column(name, "text", description, origin, nullable=False)
+
+
+def _bigint(name: str, description: str, origin: str) -> Column:
+    return Column(name, "bigint", description, origin)
+
+
+def _double(name: str, description: str, origin: str) -> Column:
+    return Column(name, "double", description, origin)
+
+
+def _bool(name: str, description: str, origin: str) -> Column:
+    return Column(name, "bool", description, origin)
+
+
+def _timestamp(name: str, description: str, origin: str) -> Column:
+    return Column(name, "timestamp", description, origin)
+
+
+def _json(name: str, description: str, origin: str) -> Column:
+    return Column(name, "json", description, origin)
+
+
+PROJECT = _id("project_id", "Weave project, as entity/project.", "the project that was read")
+EXTRA = _json("extra", "Fields of the API that have no column of their own.", "every other field that is not null")
+LOAD = _id("_dlt_load_id", "Load that wrote the row; joins _dlt_loads.load_id.", "dlt")
+
+_RUN_ID = _id("run_id", "Evaluation run the row belongs to.", "evaluation_call_id")
+_ROW_DIGEST = _id("row_digest", "Digest of the input; the same input has the same digest in every run.", "row_digest")
+
+EVALUATION_RUNS = Table(
+    name="evaluation_runs",
+    description="Evaluation runs: one row for each time an evaluation was run on a model.",
+    key=("run_id",),
+    replace="key",
+    own_columns=(
+        _id("run_id", "Evaluation run; it is the id of the run's call in Weave.", "call.id"),
+        _text("entity", "W&B entity (team or user) that owns the project.", "first part of the project"),
+        _text("project", "Name of the project inside its entity.", "second part of the project"),
+        _text("evaluation_ref", "Weave ref of the evaluation's version.", "call.inputs.self or .this"),
+        _text("evaluation_name", "Name of the evaluation.", "name in evaluation_ref"),
+        _text("evaluation_digest", "Digest of the evaluation's version.", "digest in evaluation_ref"),
+        _text("model_ref", "Weave ref of the model's version; an op for function models.", "call.inputs.model"),
+        _text("model_name", "Name of the model.", "name in model_ref, or the text that was logged"),
+        _text("model_digest", "Digest of the model's version.", "digest in model_ref"),
+        _text("display_name", "Name shown in Weave.", "call.display_name"),
+        Column(
+            "status",
+            "text",
+            "running, completed, failed, or abandoned (still running after so long that it is given up).",
+            "call.ended_at and call.exception",
+            nullable=False,
+        ),
+        _bool("has_failed_trials", "Whether any call below the run failed.", "call.summary.status_counts.error"),
+        _text("error", "Error that ended a failed run.", "call.exception"),
+        Column("started_at", "timestamp", "When the run started.", "call.started_at", nullable=False),
+        _timestamp("finished_at", "When the run ended; moves if the run is finished again.", "call.ended_at"),
+        _text("source_run_id", "Run whose outputs this run scored again.", "call.attributes.weave"),
+        _text("trace_id", "Trace of the run's call.", "call.trace_id"),
+        _text("parent_id", "Call that started the run, if it ran inside another.", "call.parent_id"),
+        _text("user_id", "W&B user who logged the run.", "call.wb_user_id"),
+        _bool("is_imperative", "Whether the run was logged with EvaluationLogger.", "call.attributes._weave_eval_meta"),
+        _bigint("row_count", "Rows (distinct inputs) of the run.", "counted in result_rows"),
+        _bigint("trial_count", "Trials of the run.", "counted in trials"),
+        _bigint("total_tokens", "Tokens used by the trials' predictions.", "sum of trials.total_tokens"),
+        _double("total_cost", "Cost of the trials' predictions, in US dollars.", "sum of trials.total_cost"),
+        _json("output", "Metrics that the SDK computed at the end of the run.", "call.output"),
+        _json("summary", "Weave's own summary of the call: usage, status counts, latency.", "call.summary"),
+        _json("attributes", "Attributes logged with the run.", "call.attributes"),
+        _text("url", "Page of the run in W&B.", "made from the base URL and the run's id"),
+        _timestamp(
+            "deleted_at", "When the run was found deleted in Weave; null while it exists.", "noticed while loading"
+        ),
+        Column("synced_at", "timestamp", "When the run was last read.", "clock of the load", nullable=False),
+        _text(
+            "results_load_id",
+            "Load that wrote the run's rows, trials, scores and stats; join it to their _dlt_load_id.",
+            "dlt",
+        ),
+    ),
+)
+
+DATASET_ROWS = Table(
+    name="dataset_rows",
+    description="Inputs: one row for each distinct input, however many runs used it.",
+    key=("project_id", "row_digest"),
+    replace="key",
+    own_columns=(
+        _ROW_DIGEST,
+        _json("inputs", "The input itself; any JSON value.", "rows[].raw_data_row"),
+        _text("input_ref", "Weave ref of the input where it could not be resolved.", "rows[].raw_data_row"),
+        _bool(
+            "is_resolved", "Whether inputs holds the input (false: only its ref could be read).", "rows[].raw_data_row"
+        ),
+    ),
+    has_extra=False,
+)
+
+RESULT_ROWS = Table(
+    name="result_rows",
+    description="Result rows: one row for each input of a run.",
+    key=("run_id", "row_digest"),
+    replace="run",
+    own_columns=(
+        _id("result_row_id", "Result row, as one column.", "run_id:row_digest"),
+        _RUN_ID,
+        _ROW_DIGEST,
+        _bigint("trial_count", "Trials of this input in this run.", "number of rows[].evaluations[].trials"),
+    ),
+)
+
+TRIALS = Table(
+    name="trials",
+    description="Trials: one row for each time the model answered an input in a run.",
+    key=("trial_id",),
+    replace="run",
+    own_columns=(
+        _id("trial_id", "Trial; it is the id of the predict-and-score call.", "trials[].predict_and_score_call_id"),
+        _id("result_row_id", "Result row the trial belongs to.", "run_id:row_digest"),
+        _RUN_ID,
+        _ROW_DIGEST,
+        _bigint(
+            "trial_index", "Number of the trial within its row, from 1, by start.", "order of call.started_at, then id"
+        ),
+        _text("predict_call_id", "Call that made the prediction.", "trials[].predict_call_id"),
+        _json("output", "The model's output; any JSON value.", "trials[].model_output"),
+        _double("latency_seconds", "Time the prediction took, in seconds.", "trials[].model_latency_seconds"),
+        _bigint("total_tokens", "Tokens the prediction used.", "trials[].total_tokens"),
+        _double("total_cost", "Cost of the prediction, in US dollars.", "trials[].total_cost"),
+        _timestamp("started_at", "When the trial started.", "call.started_at"),
+        _timestamp("finished_at", "When the trial ended.", "call.ended_at"),
+        _bool(
+            "is_error",
+            "Whether the trial, its prediction or a scorer raised.",
+            "call.exception of the trial and its children",
+        ),
+        _text("error", "Error of the trial, its prediction or its first failed scorer.", "call.exception"),
+    ),
+)
+
+SCORES = Table(
+    name="scores",
+    description="Scores: one row for each leaf of a scorer's output for a trial.",
+    key=("trial_id", "scorer_name", "path"),
+    replace="run",
+    own_columns=(
+        _id(
+            "score_id",
+            "Score; made of the trial, the scorer and the path.",
+            "trial_id and a hash of scorer_name and path",
+        ),
+        _id("trial_id", "Trial that was scored.", "trials[].predict_and_score_call_id"),
+        _RUN_ID,
+        _ROW_DIGEST,
+        _id("scorer_name", "Name of the scorer.", "key in trials[].scores"),
+        _id("path", "Keys that lead to the leaf, joined with dots; empty for a bare value.", "keys in trials[].scores"),
+        _id("value_type", "binary, continuous, text, json (lists and empty objects) or null.", "type of the leaf"),
+        _bool("value_bool", "The score, if it is true or false.", "the leaf"),
+        _double("value_number", "The score, if it is a number.", "the leaf"),
+        _text("value_text", "The score, if it is text; the digits of a number that no double holds.", "the leaf"),
+        _json("value_json", "The score, if it is a list or an empty object.", "the leaf"),
+        _text("scorer_call_id", "Call of the scorer.", "trials[].scorer_call_ids"),
+    ),
+    has_extra=False,
+)
+
+SCORER_STATS = Table(
+    name="scorer_stats",
+    description="Scorer stats: Weave's own aggregate of each leaf of each scorer over a run.",
+    key=("run_id", "scorer_name", "path"),
+    replace="run",
+    own_columns=(
+        _id(
+            "scorer_stat_id",
+            "Aggregate; made of the run, the scorer and the path.",
+            "run_id and a hash of scorer_name and path",
+        ),
+        _RUN_ID,
+        _id("scorer_name", "Name of the scorer.", "scorer_stats[].scorer_key"),
+        _id(
+            "path",
+            "Keys that lead to the leaf, joined with dots as Weave does; empty for a bare value.",
+            "scorer_stats[].path",
+        ),
+        _text("value_type", "Type of the first value seen: binary, continuous or text.", "scorer_stats[].value_type"),
+        _bigint("trial_count", "Trials that have the score.", "scorer_stats[].trial_count"),
+        _bigint("numeric_count", "Trials whose score is a number.", "scorer_stats[].numeric_count"),
+        _double("numeric_mean", "Mean of the numbers.", "scorer_stats[].numeric_mean"),
+        _bigint("pass_known_count", "Trials whose score is true or false.", "scorer_stats[].pass_known_count"),
+        _bigint("pass_true_count", "Trials whose score is true.", "scorer_stats[].pass_true_count"),
+        _double("pass_rate", "Share of true among true and false, 0 to 1.", "scorer_stats[].pass_rate"),
+        _double(
+            "pass_signal_coverage", "Share of trials with true or false, 0 to 1.", "scorer_stats[].pass_signal_coverage"
+        ),
+    ),
+)
+
+TABLES: tuple[Table, ...] = (EVALUATION_RUNS, DATASET_ROWS, RESULT_ROWS, TRIALS, SCORES, SCORER_STATS)
+"""Every table, runs first."""
+
+TABLES_BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}

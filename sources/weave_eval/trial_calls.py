@@ -1,0 +1,107 @@
+"""When each trial ran and what went wrong in it: what `eval_results` leaves out, read from the calls API.
+
+One streamed query for many runs: their trials (calls whose parent is a run), and every failed call of their traces,
+of which the direct children of a trial are its prediction and its scorers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from .client import UnreadableBodyError, WeaveClient
+from .discovery import split_lines
+from .runs import Run, parse_time
+from .sanitize import Changes, clean_text
+
+COLUMNS = ("id", "parent_id", "op_name", "started_at", "ended_at", "exception")
+_TRIAL_OPS = ("predict_and_score", "predictAndScore")
+
+
+class TrialCall(NamedTuple):
+    """Times (UTC) and error of one trial."""
+
+    trial_id: str
+    run_id: str
+    started_at: datetime
+    finished_at: datetime | None
+    error: str | None
+
+
+class _Call(msgspec.Struct):
+    id: str
+    started_at: str
+    op_name: str
+    parent_id: str | None = None
+    ended_at: str | None = None
+    exception: str | None = None
+
+
+_CALL = msgspec.json.Decoder(_Call)
+
+TrialCalls = dict[str, TrialCall]
+"""Trial calls by trial id."""
+
+
+def read_trial_calls(client: WeaveClient, runs: Sequence[Run], *, max_bytes: int | None = None) -> TrialCalls:
+    """The trial calls of up to 1,000 runs. Raises `TooHeavyError` if they take more than `max_bytes`."""
+    if not runs:
+        return {}
+    body = {
+        "project_id": client.project_id,
+        "filter": {"trace_ids": sorted({run.trace_id or run.run_id for run in runs})},
+        "query": {"$expr": {"$or": [_child_of(runs), _FAILED]}},
+        "columns": list(COLUMNS),
+    }
+    purpose = "reading the trials' times and errors"
+    calls = client.post("/calls/stream_query", body, _parse_calls, purpose=purpose, max_bytes=max_bytes)
+    return _trials({run.run_id for run in runs}, calls)
+
+
+_FAILED = {"$not": [{"$eq": [{"$getField": "exception"}, {"$literal": None}]}]}
+
+
+def _child_of(runs: Sequence[Run]) -> dict[str, Any]:
+    return {"$in": [{"$getField": "parent_id"}, [{"$literal": run.run_id} for run in runs]]}
+
+
+def _parse_calls(body: bytes) -> list[_Call]:
+    try:
+        return [_CALL.decode(line) for line in split_lines(body)]
+    except msgspec.ValidationError as error:
+        raise UnreadableBodyError(f"a line is no call: {error}") from None
+
+
+def _trials(run_ids: set[str], calls: Sequence[_Call]) -> TrialCalls:
+    trials = {call.id: call for call in calls if call.parent_id in run_ids and _is_trial(call)}
+    errors = {call.id: call.exception for call in trials.values() if call.exception}
+    for call in sorted(calls, key=lambda call: (call.started_at, call.id)):
+        if call.exception and call.parent_id in trials:
+            errors.setdefault(call.parent_id, call.exception)
+    return {
+        call.id: TrialCall(
+            trial_id=call.id,
+            run_id=str(call.parent_id),
+            started_at=parse_time(call.started_at),
+            finished_at=parse_time(call.ended_at) if call.ended_at else None,
+            error=clean_text(errors[call.id], Changes()) if call.id in errors else None,
+        )
+        for call in trials.values()
+    }
+
+
+def _is_trial(call: _Call) -> bool:
+    return any(op in call.op_name for op in _TRIAL_OPS)
+
+
+def growth_marks(calls: TrialCalls) -> dict[str, str]:
+    """A fingerprint of each run's trials: it changes when one is added, removed, ended or fails."""
+    marks: dict[str, Any] = {}
+    for call in sorted(calls.values()):
+        mark = marks.setdefault(call.run_id, hashlib.blake2b(digest_size=8))
+        mark.update(repr((call.trial_id, call.finished_at, call.error)).encode())
+    return {run_id: mark.hexdigest() for run_id, mark in marks.items()}
