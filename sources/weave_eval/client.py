@@ -41,6 +41,7 @@ _TOO_HEAVY = frozenset({413, 504})
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SERVER_ERROR_ATTEMPTS = 3
 _LONGEST_PAUSE = 120.0
+_NO_ROUTE = "Not Found"
 
 
 class UnreadableBodyError(ValueError):
@@ -235,35 +236,38 @@ class WeaveClient:
 
     def _refuse(self, what: str, response: requests.Response, body: bytes) -> None:
         status = response.status_code
-        reason = _reason(response, body)
+        reason = _reason(body)
+        words = f" ({reason})" if reason else ""
         if status == 429 or "Retry-After" in response.headers:
             self.traffic.add(throttled=1)
             self._limiter.refused(_retry_after(response))
         if status in _TOO_HEAVY:
-            raise TooHeavyError(f"{what} failed with {status} ({reason}).", status)
+            raise TooHeavyError(f"{what} failed with {status}{words}.", status)
         if status in _RETRIED:
-            raise TransientApiError(f"{what} failed with {status} ({reason}).", status)
+            raise TransientApiError(f"{what} failed with {status}{words}.", status)
         raise self._terminal(what, status, reason)
 
-    def _terminal(self, what: str, status: int, reason: str) -> TerminalApiError:
+    def _terminal(self, what: str, status: int, reason: str | None) -> TerminalApiError:
         if status == 401:
             return RefusedKeyError(f"{what} failed: the API key was refused by {self.base_url}. Check it.", status)
         if status == 403:
             return NoAccessError(f"{what} failed: this API key has no access to it.", status)
-        if status == 404:
-            return NotFoundError(f"{what} failed: not found ({reason}).", status)
+        if status == 404 and reason and reason != _NO_ROUTE:
+            return NotFoundError(f"{what} failed: {reason}", status)
+        if status in (404, 405):
+            return NotWeaveError(f"{what} failed: {self.base_url} is not Weave's API. Check the base URL.", status)
         if status in (301, 302, 303, 307, 308):
             sentence = f"{what} failed: {self.base_url} redirects elsewhere, which is not followed. Check the base URL."
             return NotWeaveError(sentence, status)
-        return TerminalApiError(f"{what} was refused with {status} ({reason}).", status)
+        return TerminalApiError(f"{what} was refused with {status} ({reason or 'no reason given'}).", status)
 
 
-def _reason(response: requests.Response, body: bytes) -> str:
-    """The API's own words for a refusal, at most 300 characters."""
+def _reason(body: bytes) -> str | None:
+    """The API's own words for a refusal, at most 300 characters; None if it is not the API that answered."""
     try:
         answer = msgspec.json.decode(body)
     except msgspec.DecodeError:
-        return response.reason or "no reason given"
+        return None
     if isinstance(answer, dict):
         answer = answer.get("reason") or answer.get("detail") or answer
     return str(answer)[:300]

@@ -68,7 +68,7 @@ def list_runs(
 def _list_page(client: WeaveClient, wanted: RunFilter, ops: Sequence[str], offset: int) -> list[Run]:
     body = {
         "project_id": client.project_id,
-        "filter": _filter(client.project_id, wanted, ops),
+        "filter": runs_filter(client.project_id, wanted, ops),
         "sort_by": [{"field": "started_at", "direction": "desc"}],
         "columns": list(CALL_COLUMNS),
         "limit": PAGE,
@@ -94,7 +94,8 @@ def _parse_runs(body: bytes) -> list[Run]:
         raise UnreadableBodyError(f"a line is no call: {error}") from None
 
 
-def _filter(project_id: str, wanted: RunFilter, ops: Sequence[str]) -> Expression:
+def runs_filter(project_id: str, wanted: RunFilter, ops: Sequence[str]) -> Expression:
+    """The `filter` of a calls query that finds evaluation runs."""
     chosen: Expression = {"op_names": [f"weave:///{project_id}/op/{op}:*" for op in ops]}
     if wanted.run_ids:
         chosen["call_ids"] = list(wanted.run_ids)
@@ -178,3 +179,12 @@ def read_v2_run(client: WeaveClient, run_id: str) -> EvaluationRunRead:
     if not read.evaluation:
         raise TerminalApiError(f"The call {run_id} of {client.project_id} is no evaluation run. Check the id.")
     return read
+
+
+def run_exists(client: WeaveClient, run_id: str) -> bool:
+    """Whether Weave still has the run."""
+    try:
+        read_v2_run(client, run_id)
+    except NotFoundError:
+        return False
+    return True

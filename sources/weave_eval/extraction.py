@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ from .changes import (
 )
 from .client import WeaveClient
 from .credentials import api_key, trace_base_url, web_base_url
-from .discovery import EVALUATE_OPS, RunFilter, list_runs, list_v2_run_ids, read_v2_run
+from .discovery import EVALUATE_OPS, RunFilter, list_runs, list_v2_run_ids, read_v2_run, run_exists
 from .errors import TerminalApiError
 from .flatten import RunBatch, RunReading, Tuples, flatten_run, flatten_stats, tombstone
 from .limiter import RateLimiter
@@ -40,6 +40,9 @@ from .runs import Run
 from .settings import Settings
 from .tables import TABLES
 from .trial_calls import growth_marks, read_trial_calls
+
+CHILD_TABLES = tuple(table.name for table in TABLES if table.replace == "run" and table.name != "evaluation_runs")
+"""Tables whose rows belong to a run."""
 
 _ROW_TABLES = frozenset({"dataset_rows", "result_rows", "trials", "scores"})
 _REMEMBERED_INPUTS = 200_000
@@ -93,9 +96,18 @@ class Extraction:
         clock: Callable[[], datetime] = utc_now,
         progress: Progress | None = None,
         chunk_runs: int | None = None,
+        stored: Collection[str] | None = None,
     ):
+        """Prepares the extraction; nothing is asked for yet.
+
+        `progress` is told the runs read and to read; `chunk_runs` bounds a chunk. `stored` are the runs that the
+        warehouse holds: with it, every run is read again, and those that Weave no longer has are removed.
+        """
         self.report = Report()
         self.client = client or connect(settings)
+        self._stored = stored
+        self._state = ProjectState()
+        self._gone: list[str] = []
         self._settings = settings
         self._clock = clock
         self._progress = progress or _unseen
@@ -119,8 +131,10 @@ class Extraction:
     def plan(self, saved: Any) -> list[Decision]:
         """Lists the project and decides what to read, given the saved state of `state_key`."""
         now = self._clock()
-        state = ProjectState() if self.is_range else load_state(saved, now)
+        state = ProjectState() if self.is_range or self._stored is not None else load_state(saved, now)
+        self._state = state
         listed = self._list(state)
+        self._gone = self._confirmed_gone({run.run_id for run in listed})
         open_runs = [run for run in listed if run.is_open]
         growth = growth_marks(read_trial_calls(self.client, open_runs)) if open_runs else {}
         todo = decide(state, listed, growth, now, self._windows)
@@ -128,6 +142,12 @@ class Extraction:
         self.report.runs_open = len(open_runs)
         self.report.runs_unchanged = len(listed) - len(todo)
         return todo
+
+    def _confirmed_gone(self, listed: set[str]) -> list[str]:
+        """The stored runs that Weave says it does not have."""
+        if self._stored is None or self.state_key != self._settings.project:
+            return []
+        return sorted(run_id for run_id in set(self._stored) - listed if not run_exists(self.client, run_id))
 
     @property
     def state_key(self) -> str:
@@ -146,13 +166,12 @@ class Extraction:
             self._todo = self.plan(saved.get(self.state_key))
         size = self._chunk_runs or len(self._todo)
         chunk, self._todo = self._todo[:size], self._todo[size:]
-        if not chunk:
+        if not chunk and not self._gone:
             return
         yield from self._read(chunk, PackageFiles(form, self._fresh_folder()), frozenset(tables), load_id)
         if not self.is_range:
-            now = self._clock()
-            state = advance(load_state(saved.get(self.state_key), now), chunk, now, self._windows)
-            saved[self.state_key] = dump_state(state)
+            self._state = advance(self._state, chunk, self._clock(), self._windows)
+            saved[self.state_key] = dump_state(self._state)
 
     def _fresh_folder(self) -> Path:
         """An empty folder for package files; dlt may still want those of the last chunk until the next one starts."""
@@ -186,8 +205,10 @@ class Extraction:
         self, chunk: list[Decision], files: PackageFiles, tables: frozenset[str], load_id: str
     ) -> Iterator[TableItem]:
         writer = _RunWriter(self._settings.project, load_id, tables, files, self.report.rows)
-        if "evaluation_runs" in tables or tables - {"evaluation_runs"}:
-            yield from self._read_results(chunk, writer, tables, load_id)
+        for run_id in self._gone:
+            yield from writer.clear(run_id, ("evaluation_runs", *CHILD_TABLES))
+        self._gone = []
+        yield from self._read_results(chunk, writer, tables, load_id)
         yield from files.flush()
 
     def _read_results(
@@ -250,9 +271,12 @@ class _RunWriter:
         stats = flatten_stats(run.run_id, read.summary) if read.summary else []
         yield from self._add("evaluation_runs", run.run_id, [flatten_run(self._constants["project_id"], run, reading)])
         yield from self._add("scorer_stats", run.run_id, stats)
-        for table in TABLES:
-            if table.replace == "run":
-                yield from self._add(table.name, run.run_id, [tombstone(table.name)], counted=False)
+        yield from self.clear(run.run_id, CHILD_TABLES)
+
+    def clear(self, run_id: str, tables: Iterable[str]) -> Iterator[TableItem]:
+        """Removes what `tables` held of a run before this load."""
+        for table in tables:
+            yield from self._add(table, run_id, [tombstone(table, run_id)], counted=False)
 
     def _add(self, table: str, run_id: str, rows: Tuples, *, counted: bool = True) -> Iterator[TableItem]:
         if rows and table in self._tables:

@@ -10,16 +10,17 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from .pages import NULL, Page, Row, RunSummary, Trial
+from .pages import Page, Row, RunSummary, Trial
 from .refs import parse_ref
 from .runs import Run
 from .sanitize import Changes, clean, to_json
+from .tables import TABLES_BY_NAME, Column
 from .trial_calls import TrialCall, TrialCalls
 
 VARYING: dict[str, tuple[str, ...]] = {
@@ -48,8 +49,6 @@ VARYING: dict[str, tuple[str, ...]] = {
 """Columns of each table that a batch has values for, in the order of its tuples."""
 
 Tuples = list[tuple[Any, ...]]
-
-_INT64 = 1 << 63
 
 
 @dataclass
@@ -84,10 +83,12 @@ class RunBatch:
 class RunFlattener:
     """Flattens the pages of one run. Rows that repeat (pages of a run still being written can overlap) count once."""
 
-    def __init__(self, run_id: str, calls: TrialCalls):
+    def __init__(self, run_id: str, calls: TrialCalls, *, has_inputs: bool = True):
+        """`has_inputs` says whether the pages were asked for with inputs."""
         self.run_id = run_id
         self.counts = Counts()
         self._calls = calls
+        self._has_inputs = has_inputs
         self._digests: set[str] = set()
 
     def flatten(self, page: Page) -> RunBatch:
@@ -105,7 +106,7 @@ class RunFlattener:
         trials = [trial for each in row.evaluations if each.evaluation_call_id == self.run_id for trial in each.trials]
         batch.result_rows.append((result_row_id, digest, len(trials), row.extra))
         self.counts.rows += 1
-        if row.raw_data_row is not NULL:
+        if self._has_inputs:
             self._add_input(batch, row)
         timed = [(trial, self._calls.get(trial.predict_and_score_call_id)) for trial in trials]
         for index, (trial, call) in enumerate(sorted(timed, key=_by_start), 1):
@@ -205,7 +206,7 @@ def leaf_id(scorer: str, path: str) -> str:
 def typed_value(value: Any) -> tuple[str, bool | None, float | None, str | None, bytes | None]:
     """`value_type`, `value_bool`, `value_number`, `value_text` and `value_json` of a leaf.
 
-    A number that no double holds exactly beyond 64 bits, or that is not finite, keeps its digits in `value_text`.
+    A number that no double holds exactly, or that is not finite, is kept as text in `value_text`.
     """
     if value is None:
         return ("null", None, None, None, None)
@@ -215,16 +216,23 @@ def typed_value(value: Any) -> tuple[str, bool | None, float | None, str | None,
         return _number(value)
     if isinstance(value, str):
         return ("text", None, None, value, None)
-    return ("json", None, None, None, to_json(clean(value, Changes())))
+    return ("json", None, None, None, _json_text(value))
+
+
+def _json_text(value: Any) -> bytes:
+    try:
+        return msgspec.json.encode(value)
+    except OverflowError:  # an integer beyond 64 bits
+        return to_json(clean(value, Changes()))
 
 
 def _number(value: float) -> tuple[str, None, float | None, str | None, None]:
-    if isinstance(value, int) and not -_INT64 <= value < _INT64:
-        return ("continuous", None, _as_double(value), str(value), None)
-    number = float(value)
-    if math.isfinite(number):
-        return ("continuous", None, number, None, None)
-    return ("continuous", None, None, _NON_FINITE[str(number)], None)
+    if isinstance(value, int):
+        number = _as_double(value)
+        return ("continuous", None, number, None if number == value else str(value), None)
+    if math.isfinite(value):
+        return ("continuous", None, value, None, None)
+    return ("continuous", None, None, _NON_FINITE[str(value)], None)
 
 
 _NON_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
@@ -314,14 +322,16 @@ def flatten_run(project_id: str, run: Run, reading: RunReading) -> tuple[Any, ..
     )
 
 
-def tombstone(table: str) -> tuple[Any, ...]:
+def tombstone(table: str, run_id: str) -> tuple[Any, ...]:
     """A row that stands for a run and is not kept: loading it removes what the run had before in that table."""
-    return tuple("" if name in _TOMBSTONE_TEXT else None for name in VARYING[table])
+    columns = TABLES_BY_NAME[table]
+    return tuple(run_id if name == "run_id" else _placeholder(columns.column(name)) for name in VARYING[table])
 
 
-_TOMBSTONE_TEXT = frozenset({
-    "result_row_id", "row_digest", "trial_id", "score_id", "scorer_name", "path", "value_type", "scorer_stat_id",
-})  # fmt: skip
+def _placeholder(column: Column) -> Any:
+    if column.nullable:
+        return None
+    return datetime.fromtimestamp(0, timezone.utc) if column.type == "timestamp" else ""
 
 
 def column_values(tuples: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -121,7 +121,7 @@ class ResultsReader:
 
     def _open(self, group: Sequence[Decision], calls: TrialCalls) -> Iterator[RunRead]:
         for decision in group:
-            reading = _Reading(decision, RunFlattener(decision.run.run_id, calls))
+            reading = _Reading(decision, RunFlattener(decision.run.run_id, calls, has_inputs=self._wants.inputs))
             if self._wants.rows:
                 self._plan(reading, self._page_rows())
             if self._wants.summary:

@@ -43,11 +43,10 @@ def write_disposition(table: Table) -> TWriteDispositionConfig:
     """
     if table.replace == "key":
         return {"disposition": "merge", "strategy": "delete-insert"}
-    identity = table.own_columns[0].name
     return {
         "disposition": "merge",
         "strategy": "delete-insert",
         "deduplicated": True,
         "destination_scope": "run_id IN (SELECT run_id FROM {staging_table})",
-        "source_filter": f"{identity} <> ''",
+        "source_filter": f"{table.kept} <> ''",
     }

@@ -28,7 +28,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: its key, what a new row replaces, and its columns in order."""
+    """One table: its key, what a new row replaces, and its columns in order.
+
+    `kept` is a text column that is empty only in rows that stand for a run without being one.
+    """
 
     name: str
     description: str
@@ -36,6 +39,7 @@ class Table:
     replace: Replace
     own_columns: tuple[Column, ...]
     has_extra: bool = True
+    kept: str | None = None
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -90,7 +94,8 @@ EVALUATION_RUNS = Table(
     name="evaluation_runs",
     description="Evaluation runs: one row for each time an evaluation was run on a model.",
     key=("run_id",),
-    replace="key",
+    replace="run",
+    kept="status",
     own_columns=(
         _id("run_id", "Evaluation run; it is the id of the run's call in Weave.", "call.id"),
         _text("entity", "W&B entity (team or user) that owns the project.", "first part of the project"),
@@ -159,6 +164,7 @@ RESULT_ROWS = Table(
     description="Result rows: one row for each input of a run.",
     key=("run_id", "row_digest"),
     replace="run",
+    kept="result_row_id",
     own_columns=(
         _id("result_row_id", "Result row, as one column.", "run_id:row_digest"),
         _RUN_ID,
@@ -172,6 +178,7 @@ TRIALS = Table(
     description="Trials: one row for each time the model answered an input in a run.",
     key=("trial_id",),
     replace="run",
+    kept="trial_id",
     own_columns=(
         _id("trial_id", "Trial; it is the id of the predict-and-score call.", "trials[].predict_and_score_call_id"),
         _id("result_row_id", "Result row the trial belongs to.", "run_id:row_digest"),
@@ -201,6 +208,7 @@ SCORES = Table(
     description="Scores: one row for each leaf of a scorer's output for a trial.",
     key=("trial_id", "scorer_name", "path"),
     replace="run",
+    kept="score_id",
     own_columns=(
         _id(
             "score_id",
@@ -227,6 +235,7 @@ SCORER_STATS = Table(
     description="Scorer stats: Weave's own aggregate of each leaf of each scorer over a run.",
     key=("run_id", "scorer_name", "path"),
     replace="run",
+    kept="scorer_stat_id",
     own_columns=(
         _id(
             "scorer_stat_id",

@@ -1,0 +1,160 @@
+"""The commands of the command line, each from its options to its exit code."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+
+import dlt
+
+from . import check as checks
+from .cli import BUSY, DONE, FAILED, MISUSED
+from .console import Console
+from .demo.show import show_demo
+from .destinations import Profile, profile
+from .errors import BusyError, SettingsError, WeaveEvalError
+from .load import LoadOptions, LoadResult, load_project, plan_project, resolve_settings
+from .settings import Settings
+from .warehouse.status import ProjectStatus, project_statuses
+
+
+def load(options: argparse.Namespace) -> int:
+    """Loads each project; one that fails does not stop the others."""
+    console = Console(is_json=options.json, is_quiet=options.quiet)
+    _quieten_dlt()
+    try:
+        destination = profile(options.destination, dataset=options.dataset)
+    except SettingsError as error:
+        console.error(str(error))
+        return MISUSED
+    return _worst(_load_one(console, options, project, destination) for project in options.project or [None])
+
+
+def _load_one(console: Console, options: argparse.Namespace, project: str | None, destination: Profile) -> int:
+    try:
+        settings = _settings(options, project)
+        if options.dry_run:
+            _show_plan(console, settings, destination, is_full=options.full)
+        else:
+            _show_result(console, _load_with_progress(console, options, settings, destination))
+    except WeaveEvalError as error:
+        console.error(str(error))
+        return exit_code(error)
+    return DONE
+
+
+def _load_with_progress(
+    console: Console, options: argparse.Namespace, settings: Settings, destination: Profile
+) -> LoadResult:
+    with console.progress(settings.project) as progress:
+        chosen = LoadOptions(wait_seconds=options.wait, progress=progress, is_full=options.full)
+        return load_project(settings, destination, chosen)
+
+
+def exit_code(error: WeaveEvalError) -> int:
+    """The exit code for an error."""
+    if isinstance(error, SettingsError):
+        return MISUSED
+    return BUSY if isinstance(error, BusyError) else FAILED
+
+
+def _worst(codes: Iterable[int]) -> int:
+    """The code to leave with: a failure before a mistake before a held lock."""
+    met = set(codes)
+    return next((code for code in (FAILED, MISUSED, BUSY) if code in met), DONE)
+
+
+def _settings(options: argparse.Namespace, project: str | None) -> Settings:
+    if options.full and (options.since or options.until or options.run_ids):
+        raise SettingsError("--full reads every run; leave out --since, --until and --run.")
+    return resolve_settings(
+        project=project,
+        since=options.since,
+        until=options.until,
+        run_ids=options.run_ids,
+        evaluations=options.evaluation,
+        models=options.model,
+    )
+
+
+def _show_result(console: Console, result: LoadResult) -> None:
+    for warning in result.report.warnings:
+        console.warning(f"{result.project}: {warning}")
+    report = result.report
+    if result.load_ids:
+        did = f"read {report.runs_read} of {report.runs_listed} runs and loaded {result.rows} rows"
+    else:
+        did = f"nothing new in {report.runs_listed} runs"
+    where = f"{result.destination} ({result.dataset})"
+    requests = result.traffic["requests"]
+    sentence = f"{result.project} → {where}: {did}, {requests} requests, {result.seconds:.1f} s"
+    console.result(result.as_dict(), sentence)
+
+
+def _show_plan(console: Console, settings: Settings, destination: Profile, *, is_full: bool) -> None:
+    plan = plan_project(settings, destination, LoadOptions(is_full=is_full))
+    reasons = ", ".join(f"{count} {reason}" for reason, count in plan.reasons.items()) or "none"
+    sentence = (
+        f"{plan.project} → {destination.name} ({destination.dataset}): would read {plan.runs_to_read} of "
+        f"{plan.runs_listed} runs ({reasons})"
+    )
+    console.result(plan.as_dict(), sentence)
+
+
+def check(options: argparse.Namespace) -> int:
+    """Checks key, project and destination, and prints what was found."""
+    console = Console()
+    _quieten_dlt()
+    codes = []
+    try:
+        destination = profile(options.destination, dataset=options.dataset)
+        for project in options.project or [None]:
+            settings = resolve_settings(project=project)
+            for finding in checks.check(settings, destination):
+                console.text(f"{'failed' if finding.error else 'ok':6} {finding.subject}: {finding.text}")
+                codes.append(exit_code(finding.error) if finding.error else DONE)
+    except SettingsError as error:
+        console.error(str(error))
+        codes.append(MISUSED)
+    return _worst(codes)
+
+
+def status(options: argparse.Namespace) -> int:
+    """Prints what the warehouse holds of each project."""
+    console = Console(is_json=options.json)
+    _quieten_dlt()
+    try:
+        destination = profile(options.destination, dataset=options.dataset)
+        found = project_statuses(destination)
+    except WeaveEvalError as error:
+        console.error(str(error))
+        return exit_code(error)
+    if not found and not options.json:
+        console.text(f"{destination.name} ({destination.dataset}) holds no project yet.")
+    for one in found:
+        console.answer(one.as_dict(), _status_text(one))
+    return DONE
+
+
+def _status_text(status: ProjectStatus) -> str:
+    shown = status.as_dict()
+    runs = ", ".join(f"{count} {name}" for name, count in sorted(status.runs.items()))
+    finished = shown["last_run_finished_at"] or "never"
+    return f"{status.project}: {runs}; last run finished {finished}; last load {shown['last_loaded_at']}"
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Loads the recorded project and shows what is in the tables."""
+    _quieten_dlt()
+    console = Console()
+    try:
+        return show_demo(console, profile(options.destination, dataset=options.dataset))
+    except WeaveEvalError as error:
+        console.error(str(error))
+        return exit_code(error)
+
+
+def _quieten_dlt() -> None:
+    """Leaves dlt's own log to errors, unless it was configured; what a user needs to know is printed here."""
+    if dlt.config.get("runtime.log_level") is None:
+        dlt.config["runtime.log_level"] = "ERROR"

@@ -1,0 +1,86 @@
+"""What the command line prints: progress and sentences on a terminal, one `key=value` line elsewhere, or JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tqdm import tqdm
+
+from .extraction import Progress
+
+
+class Console:
+    """Log lines go to stderr; JSON, one object a line, goes to stdout. `is_quiet` leaves warnings and errors."""
+
+    def __init__(self, *, is_json: bool = False, is_quiet: bool = False):
+        self._is_json = is_json
+        self._is_quiet = is_quiet
+        self._is_terminal = sys.stderr.isatty()
+
+    def result(self, fields: dict[str, Any], sentence: str) -> None:
+        """The outcome of one project: a sentence for people, its fields for machines."""
+        if self._is_json:
+            self._line(json.dumps(fields, ensure_ascii=False), sys.stdout)
+        elif not self._is_quiet:
+            self._line(sentence if self._is_terminal else key_values(fields), sys.stderr)
+
+    def answer(self, fields: dict[str, Any], sentence: str) -> None:
+        """An answer that was asked for: its fields as JSON, or a sentence."""
+        self._line(json.dumps(fields, ensure_ascii=False) if self._is_json else sentence, sys.stdout)
+
+    def text(self, text: str) -> None:
+        """Text that was asked for."""
+        self._line(text, sys.stdout)
+
+    def warning(self, text: str) -> None:
+        """Something that was noticed and dealt with."""
+        self._note("warning", text)
+
+    def error(self, text: str) -> None:
+        """Something that went wrong."""
+        self._note("error", text)
+
+    def _note(self, level: str, text: str) -> None:
+        if self._is_json:
+            self._line(json.dumps({"level": level, "message": text}, ensure_ascii=False), sys.stderr)
+        else:
+            self._line(f"{level}: {text}", sys.stderr)
+
+    def _line(self, text: str, stream: Any) -> None:
+        print(text, file=stream, flush=True)
+
+    @contextmanager
+    def progress(self, project: str) -> Iterator[Progress]:
+        """A progress bar over the runs of a project, on a terminal."""
+        is_hidden = self._is_json or self._is_quiet or not self._is_terminal
+        with tqdm(desc=project, unit="run", disable=is_hidden, leave=False) as bar:
+
+            def show(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            yield show
+
+
+def key_values(fields: dict[str, Any]) -> str:
+    """Fields as `key=value`, values with spaces in quotes, nested ones with their keys joined by a dot."""
+    return " ".join(f"{name}={_quoted(value)}" for name, value in _flat("", fields))
+
+
+def _flat(prefix: str, fields: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            yield from _flat(f"{prefix}{name}.", value)
+        elif isinstance(value, list):
+            yield f"{prefix}{name}", ",".join(map(str, value)) if name == "load_ids" else len(value)
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _quoted(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return json.dumps(text, ensure_ascii=False) if not text or any(c in text for c in ' "=\n') else text

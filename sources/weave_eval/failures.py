@@ -1,0 +1,72 @@
+"""dlt's errors as sentences: which setting is missing, what the warehouse said, or the error a resource raised."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dlt.common.configuration.exceptions import ConfigFieldMissingException, ConfigurationException
+from dlt.common.destination.exceptions import DestinationException
+from dlt.pipeline.exceptions import PipelineConfigMissing, PipelineStepFailed
+from sqlalchemy.exc import SQLAlchemyError
+
+from .destinations import Profile
+from .errors import DestinationError, SettingsError, WeaveEvalError
+
+_PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]+):[^@\s]+@")
+_LONGEST = 600
+
+
+@contextmanager
+def destination_errors(profile: Profile) -> Iterator[None]:
+    """Turns dlt's and SQLAlchemy's errors into `SettingsError`, `DestinationError`, or what a resource raised."""
+    try:
+        yield
+    except (
+        PipelineStepFailed,
+        PipelineConfigMissing,
+        DestinationException,
+        ConfigurationException,
+        SQLAlchemyError,
+    ) as error:
+        raise explained(error, profile) from None
+
+
+def explained(error: BaseException, profile: Profile) -> WeaveEvalError:
+    """The error to show for one that dlt or SQLAlchemy raised."""
+    chain = list(_causes(error))
+    for cause in chain:
+        if isinstance(cause, WeaveEvalError):
+            return cause
+        if isinstance(cause, ConfigFieldMissingException):
+            return _incomplete(cause, profile)
+    step = f" in its step {error.step!r}" if isinstance(error, PipelineStepFailed) else ""
+    return DestinationError(
+        f"The destination {profile.name!r} ({profile.type}) refused{step}: {_words(chain[-1])} "
+        "What was loaded before stays, and the next load goes on from there."
+    )
+
+
+def _incomplete(error: ConfigFieldMissingException, profile: Profile) -> SettingsError:
+    fields = ", ".join(sorted(error.traces))
+    return SettingsError(
+        f"The destination {profile.name!r} is not complete: {fields} is missing. Set it in an environment variable "
+        f"({profile.credential_variable()}__...), in .dlt/secrets.toml, or in destinations.toml."
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised from, outermost first."""
+    current: BaseException | None = error
+    seen: set[int] = set()
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _words(error: BaseException) -> str:
+    """An error's text on one line, without passwords."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return _PASSWORD_IN_URL.sub(r"\1:***@", text)[:_LONGEST].rstrip(".") + "."

@@ -1,0 +1,1 @@
+"""What works on loaded tables: reading them through SQLAlchemy."""

@@ -1,0 +1,70 @@
+"""SQLAlchemy engines made from the same profiles that dlt loads into; they are only read from."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import NullPool
+
+from ..destinations import Location, Profile
+from ..failures import destination_errors
+
+_IN_URL = ("account", "user", "password", "database", "warehouse", "role")
+
+
+@contextmanager
+def reading(profile: Profile) -> Iterator[Connection]:
+    """A connection to a profile's warehouse. Raises `SettingsError` or `DestinationError`."""
+    with destination_errors(profile):
+        engine = make_engine(profile.location())
+        try:
+            with engine.connect() as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+
+def make_engine(location: Location) -> Engine:
+    """An engine for a place; it keeps no connection open, so that a DuckDB file stays free for loads."""
+    return _ENGINES[location.type](location)
+
+
+def _duckdb(location: Location) -> Engine:
+    url = URL.create("duckdb", database=str(location.database_file))
+    return create_engine(url, poolclass=NullPool, connect_args={"read_only": True})
+
+
+def _postgres(location: Location) -> Engine:
+    url = make_url(location.credentials.to_native_representation())
+    return create_engine(url.set(drivername="postgresql+psycopg2"), poolclass=NullPool)
+
+
+def _bigquery(location: Location) -> Engine:
+    credentials = location.credentials
+    query = {}
+    if not credentials.has_default_credentials():
+        key = credentials.to_native_representation().encode()
+        query["credentials_base64"] = base64.urlsafe_b64encode(key).decode()
+    url = URL.create("bigquery", host=credentials.project_id, query=query)
+    return create_engine(url, poolclass=NullPool)
+
+
+def _snowflake(location: Location) -> Engine:
+    from snowflake.sqlalchemy import URL as SNOWFLAKE_URL  # noqa: PLC0415 - installed only with its extra
+
+    given: dict[str, Any] = location.credentials.to_connector_params()
+    in_url = {name: given.pop(name) for name in _IN_URL if name in given}
+    return create_engine(SNOWFLAKE_URL(**in_url), poolclass=NullPool, connect_args=given)
+
+
+_ENGINES: dict[str, Callable[[Location], Engine]] = {
+    "duckdb": _duckdb,
+    "postgres": _postgres,
+    "bigquery": _bigquery,
+    "snowflake": _snowflake,
+}
