@@ -20,7 +20,7 @@ from .pages import Page, Row, RunSummary, Trial
 from .refs import parse_ref
 from .runs import Run
 from .sanitize import Changes, clean, to_json
-from .tables import TABLES_BY_NAME, Column
+from .tables import TABLES, TABLES_BY_NAME, Column
 from .trial_calls import TrialCall, TrialCalls
 
 VARYING: dict[str, tuple[str, ...]] = {
@@ -29,7 +29,7 @@ VARYING: dict[str, tuple[str, ...]] = {
         "model_name", "model_digest", "display_name", "status", "has_failed_trials", "error", "started_at",
         "finished_at", "source_run_id", "trace_id", "parent_id", "user_id", "is_imperative", "row_count",
         "trial_count", "total_tokens", "total_cost", "output", "summary", "attributes", "url", "deleted_at",
-        "synced_at", "results_load_id", "extra",
+        "synced_at", "fingerprint", "results_load_id", "extra",
     ),
     "dataset_rows": ("row_digest", "inputs", "input_ref", "is_resolved"),
     "result_rows": ("result_row_id", "row_digest", "trial_count", "extra"),
@@ -43,8 +43,13 @@ VARYING: dict[str, tuple[str, ...]] = {
     ),
     "scorer_stats": (
         "scorer_stat_id", "scorer_name", "path", "value_type", "trial_count", "numeric_count", "numeric_mean",
-        "pass_known_count", "pass_true_count", "pass_rate", "pass_signal_coverage", "extra",
+        "pass_known_count", "pass_true_count", "pass_rate", "pass_signal_coverage", "is_computed", "extra",
     ),
+    **{
+        table.name: tuple(column.name for column in table.columns[1:-1])
+        for table in TABLES
+        if table.name not in {"evaluation_runs", "dataset_rows", "result_rows", "trials", "scores", "scorer_stats"}
+    },
 }  # fmt: skip
 """Columns of each table that a batch has values for, in the order of its tuples."""
 
@@ -90,6 +95,7 @@ class RunFlattener:
         self._calls = calls
         self._has_inputs = has_inputs
         self._digests: set[str] = set()
+        self.trial_ids: set[str] = set()
 
     def flatten(self, page: Page) -> RunBatch:
         """The rows of a page."""
@@ -111,6 +117,7 @@ class RunFlattener:
         timed = [(trial, self._calls.get(trial.predict_and_score_call_id)) for trial in trials]
         for index, (trial, call) in enumerate(sorted(timed, key=_by_start), 1):
             self.counts.add_trial(trial)
+            self.trial_ids.add(trial.predict_and_score_call_id)
             batch.trials.append(_trial_tuple(trial, call, result_row_id, digest, index))
             batch.scores.extend(_score_tuples(trial, digest))
 
@@ -264,6 +271,7 @@ def flatten_stats(run_id: str, summary: RunSummary) -> Tuples:
                 stat.pass_true_count,
                 stat.pass_rate,
                 stat.pass_signal_coverage,
+                stat.is_computed,
                 stat.extra,
             ),
         )
@@ -317,6 +325,7 @@ def flatten_run(project_id: str, run: Run, reading: RunReading) -> tuple[Any, ..
         reading.url,
         None,
         reading.synced_at,
+        run.fingerprint,
         reading.results_load_id,
         run.extra,
     )

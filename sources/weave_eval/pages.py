@@ -61,6 +61,7 @@ class ScorerStat(msgspec.Struct):
     pass_true_count: int | None = None
     pass_rate: float | None = None
     pass_signal_coverage: float | None = None
+    is_computed: bool = False
     extra: bytes | None = None
 
 
@@ -82,7 +83,10 @@ class Summary(msgspec.Struct):
 
 
 class Page(msgspec.Struct):
-    """Rows of a run. `total_rows` counts the rows of the whole run."""
+    """Rows of a run. `total_rows` counts the rows of the whole run.
+
+    `is_poisoned` says that the server fails on the row that was asked for.
+    """
 
     rows: list[Row] = []
     total_rows: int | None = None
@@ -90,6 +94,7 @@ class Page(msgspec.Struct):
     warnings: list[str] | None = None
     changes: Changes = msgspec.field(default_factory=Changes)
     body_bytes: int = 0
+    is_poisoned: bool = False
 
 
 class _Answer(msgspec.Struct, forbid_unknown_fields=True):

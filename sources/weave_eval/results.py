@@ -1,11 +1,13 @@
 """Results of many runs: pages, summaries and trial calls, fetched in parallel, handed over as they come.
 
 Every run is asked for its first page, which tells how many rows it has, then for the rest; its summary is asked for
-apart, because asked for with rows it makes the server read the whole run for every page.
+apart, because asked for with rows it makes the server read the whole run for every page. A page that fails for ever is
+halved until the rows that make it fail stand alone; their trials are made from their calls instead.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -15,14 +17,16 @@ from typing import Any
 
 from .changes import Decision
 from .client import WeaveClient
-from .errors import TooHeavyError, TransientApiError
+from .errors import TerminalApiError, TooHeavyError, TransientApiError
 from .flatten import Counts, RunBatch, RunFlattener
 from .pages import Page, RunSummary, parse_page
+from .rebuilding import rebuild_trials
 from .trial_calls import TrialCalls, read_trial_calls
 
 _GROUP = 10
 _MAX_CALLS_BYTES = 64_000_000
 _DETERMINISTIC = frozenset({500, 502})
+_UNKNOWN_FIELD = 422
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,19 @@ class PageSize:
 
 @dataclass
 class RunRead:
-    """A run that was read to its end. `counts` is None if no rows were wanted, `summary` if Weave has none."""
+    """A run that was read to its end.
+
+    `counts` is None if no rows were wanted; `summary` is None if Weave has none, or if it `has_no_summary` to give
+    because it fails on it. `total_rows` is Weave's count of rows, `trial_calls` the calls API's count of trials.
+    """
 
     decision: Decision
     counts: Counts | None
     summary: RunSummary | None
     warnings: list[str]
+    has_no_summary: bool = False
+    total_rows: int | None = None
+    trial_calls: int | None = None
 
 
 @dataclass
@@ -60,6 +71,10 @@ class _Reading:
     planned_rows: int = 0
     summary: RunSummary | None = None
     warnings: list[str] = field(default_factory=list)
+    has_no_summary: bool = False
+    total_rows: int | None = None
+    is_poisoned: bool = False
+    calls: TrialCalls = field(default_factory=dict)
 
 
 _Task = tuple[_Reading, Callable[[], Any], Callable[[_Reading, Any], Iterator[RunBatch]]]
@@ -68,13 +83,14 @@ _Task = tuple[_Reading, Callable[[], Any], Callable[[_Reading, Any], Iterator[Ru
 class ResultsReader:
     """Reads the results of runs with `parallelism` requests at once and about twice as many answers in memory."""
 
-    def __init__(self, client: WeaveClient, wants: Wants, size: PageSize, parallelism: int):
+    def __init__(self, client: WeaveClient, wants: Wants, size: PageSize, parallelism: int, *, with_costs: bool = True):
         self._client = client
         self._wants = wants
         self._size = size
         self._parallelism = parallelism
         self._bytes_per_row = 0.0
         self._tasks: deque[_Task] = deque()
+        self._costs = _Costs(is_wanted=with_costs)
 
     def read(self, decisions: Sequence[Decision]) -> Iterator[tuple[Decision, RunBatch] | RunRead]:
         """The rows of all runs in batches, interleaved, and a `RunRead` after the last batch of each."""
@@ -121,7 +137,8 @@ class ResultsReader:
 
     def _open(self, group: Sequence[Decision], calls: TrialCalls) -> Iterator[RunRead]:
         for decision in group:
-            reading = _Reading(decision, RunFlattener(decision.run.run_id, calls, has_inputs=self._wants.inputs))
+            flattener = RunFlattener(decision.run.run_id, calls, has_inputs=self._wants.inputs)
+            reading = _Reading(decision, flattener, calls=calls)
             if self._wants.rows:
                 self._plan(reading, self._page_rows())
             if self._wants.summary:
@@ -131,9 +148,22 @@ class ResultsReader:
 
     def _finished(self, reading: _Reading) -> Iterator[RunRead]:
         reading.tasks -= 1
-        if not reading.tasks:
-            counts = reading.flattener.counts if self._wants.rows else None
-            yield RunRead(reading.decision, counts, reading.summary, reading.warnings)
+        if reading.tasks:
+            return
+        if reading.is_poisoned:
+            reading.is_poisoned = False
+            self._add(reading, partial(self._rebuild, reading), self._take_pages)
+            return
+        own_calls = [call for call in reading.calls.values() if call.run_id == reading.decision.run.run_id]
+        yield RunRead(
+            reading.decision,
+            reading.flattener.counts if self._wants.rows else None,
+            reading.summary,
+            reading.warnings,
+            reading.has_no_summary,
+            reading.total_rows,
+            len(own_calls) if self._wants.rows else None,
+        )
 
     def _add(
         self,
@@ -167,6 +197,9 @@ class ResultsReader:
                 weight = page.body_bytes / len(page.rows)
                 self._bytes_per_row = max(weight, 0.8 * self._bytes_per_row + 0.2 * weight)
             reading.warnings += _page_warnings(page)
+            reading.is_poisoned = reading.is_poisoned or page.is_poisoned
+            if page.total_rows:
+                reading.total_rows = page.total_rows
             yield reading.flattener.flatten(page)
             if page.total_rows and page.total_rows > reading.planned_rows:
                 self._plan(reading, page.total_rows, first=True)
@@ -176,8 +209,10 @@ class ResultsReader:
         try:
             return [self._read_page(run_id, offset, limit)]
         except TransientApiError as error:
-            too_heavy = isinstance(error, TooHeavyError) or error.status in _DETERMINISTIC
-            if limit == 1 or not too_heavy:
+            is_deterministic = error.status in _DETERMINISTIC
+            if limit == 1 and is_deterministic:
+                return [Page(is_poisoned=True)]
+            if limit == 1 or not (is_deterministic or isinstance(error, TooHeavyError)):
                 raise
         half = (limit + 1) // 2
         return self._read_range(run_id, offset, half) + self._read_range(run_id, offset + half, limit - half)
@@ -194,19 +229,75 @@ class ResultsReader:
         purpose = f"reading rows {offset} to {offset + limit - 1} of the run {run_id}"
         max_bytes = self._size.max_bytes if limit > 1 else None
         path = self._client.v2_path("eval_results/query")
-        return self._client.post(path, body, parse_page, purpose=purpose, max_bytes=max_bytes)
+        post = partial(self._client.post, path, parse=parse_page, purpose=purpose, max_bytes=max_bytes)
+        return self._costs.asked(body, post)
 
-    def _read_summary(self, run_id: str) -> RunSummary | None:
+    def _rebuild(self, reading: _Reading) -> list[Page]:
+        """The trials that no page gave, made from their calls."""
+        run_id = reading.decision.run.run_id
+        missing = [
+            call.trial_id
+            for call in reading.calls.values()
+            if call.run_id == run_id and call.trial_id not in reading.flattener.trial_ids
+        ]
+        page = rebuild_trials(self._client, run_id, missing)
+        reading.warnings += [
+            f"trial {trial_id}: Weave fails on its results; it was rebuilt from its call, without latency and tokens"
+            for trial_id in missing
+        ]
+        return [page]
+
+    def _read_summary(self, run_id: str) -> RunSummary | TransientApiError | None:
+        """The run's summary, None if it has none, or the error with which Weave fails on it for ever."""
         body = {"evaluation_call_ids": [run_id], "include_rows": False, "include_summary": True}
         purpose = f"reading the summary of the run {run_id}"
-        page = self._client.post(self._client.v2_path("eval_results/query"), body, parse_page, purpose=purpose)
+        try:
+            page = self._client.post(self._client.v2_path("eval_results/query"), body, parse_page, purpose=purpose)
+        except TransientApiError as error:
+            if error.status in _DETERMINISTIC or isinstance(error, TooHeavyError):
+                return error
+            raise
         runs = page.summary.evaluations if page.summary else []
         return next((run for run in runs if run.evaluation_call_id == run_id), None)
 
 
-def _take_summary(reading: _Reading, summary: RunSummary | None) -> Iterator[RunBatch]:
-    reading.summary = summary
+def _take_summary(reading: _Reading, summary: RunSummary | TransientApiError | None) -> Iterator[RunBatch]:
+    if isinstance(summary, TransientApiError):
+        reading.has_no_summary = True
+        reading.warnings.append("Weave fails on its summary; its scorer stats were computed from its scores")
+    else:
+        reading.summary = summary
     yield from ()
+
+
+class _Costs:
+    """Asks for costs until the server turns out not to know the field (servers up to 0.53.0 refuse it)."""
+
+    def __init__(self, *, is_wanted: bool):
+        self._is_known = not is_wanted
+        self._is_asked = is_wanted
+        self._lock = threading.Lock()
+
+    def asked(self, body: dict[str, Any], post: Callable[[dict[str, Any]], Page]) -> Page:
+        """The answer to `body`, with costs if the server has them. Until that is known, one request goes at a time."""
+        if self._is_known:
+            return post(self._body(body))
+        with self._lock:
+            page = self._find_out(body, post)
+            self._is_known = True
+            return page
+
+    def _find_out(self, body: dict[str, Any], post: Callable[[dict[str, Any]], Page]) -> Page:
+        try:
+            return post(self._body(body))
+        except TerminalApiError as error:
+            if error.status != _UNKNOWN_FIELD or not self._is_asked:
+                raise
+            self._is_asked = False
+            return post(body)
+
+    def _body(self, body: dict[str, Any]) -> dict[str, Any]:
+        return {**body, "include_costs": True} if self._is_asked else body
 
 
 def _page_warnings(page: Page) -> list[str]:

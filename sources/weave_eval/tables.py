@@ -135,6 +135,7 @@ EVALUATION_RUNS = Table(
             "deleted_at", "When the run was found deleted in Weave; null while it exists.", "noticed while loading"
         ),
         Column("synced_at", "timestamp", "When the run was last read.", "clock of the load", nullable=False),
+        _text("fingerprint", "Changes whenever the run's call changes.", "hash of the call"),
         _text(
             "results_load_id",
             "Load that wrote the run's rows, trials, scores and stats; join it to their _dlt_load_id.",
@@ -259,10 +260,154 @@ SCORER_STATS = Table(
         _double(
             "pass_signal_coverage", "Share of trials with true or false, 0 to 1.", "scorer_stats[].pass_signal_coverage"
         ),
+        _bool("is_computed", "Whether the numbers were computed here, because Weave could not give them.", "the load"),
     ),
 )
 
-TABLES: tuple[Table, ...] = (EVALUATION_RUNS, DATASET_ROWS, RESULT_ROWS, TRIALS, SCORES, SCORER_STATS)
+_OBJECT_COLUMNS = (
+    _id("ref", "Weave ref of the version; joins the refs in runs.", "made from project, object_id and digest"),
+    _id("object_id", "Id of the object, the same for all its versions.", "objs[].object_id"),
+    _text("name", "Name that was given to the object, if any; else its id.", "objs[].val.name"),
+    _id("digest", "Digest of the version's content.", "objs[].digest"),
+    _bigint("version_index", "Number of the version, from 0.", "objs[].version_index"),
+    _timestamp("created_at", "When the version was made.", "objs[].created_at"),
+    _text("description", "Description that was given to the object.", "objs[].val.description"),
+    _text("kind", "object, or op for a function that serves as one.", "objs[].kind"),
+    _text("user_id", "W&B user who made the version.", "objs[].wb_user_id"),
+    _timestamp("deleted_at", "When the version was deleted in Weave.", "objs[].deleted_at"),
+    _json("definition", "The whole version as Weave stores it.", "objs[].val"),
+)
+
+
+def _objects(name: str, description: str, *more: Column) -> Table:
+    return Table(name=name, description=description, key=("ref",), replace="key", own_columns=(*_OBJECT_COLUMNS, *more))
+
+
+EVALUATIONS = _objects(
+    "evaluations",
+    "Evaluations: one row for each version of an evaluation's definition.",
+    _text("dataset_ref", "Weave ref of the dataset's version.", "objs[].val.dataset"),
+    _bigint("trials", "How often the evaluation runs each input.", "objs[].val.trials"),
+    _json("scorer_refs", "Weave refs of the scorers' versions, as a list.", "objs[].val.scorers"),
+)
+MODELS = _objects("models", "Models: one row for each version of a model, or of a function that serves as one.")
+DATASETS = _objects("datasets", "Datasets: one row for each version of a dataset.")
+SCORERS = _objects("scorers", "Scorers: one row for each version of a scorer, or of a function that serves as one.")
+
+FEEDBACK = Table(
+    name="feedback",
+    description="Feedback: notes, reactions, annotations and scores given to a call, also long after its run.",
+    key=("feedback_id",),
+    replace="key",
+    own_columns=(
+        _id("feedback_id", "Feedback item.", "result[].id"),
+        _text(
+            "feedback_type",
+            "wandb.note.1, wandb.reaction.1, wandb.annotation.* or wandb.runnable.*.",
+            "result[].feedback_type",
+        ),
+        _text("call_id", "Call that the feedback was given to.", "call in result[].weave_ref"),
+        _text("run_id", "Evaluation run that the call is or belongs to, if any.", "found through the call's parents"),
+        _text(
+            "row_digest", "Input of the trial, where the trial names it by a ref.", "call.inputs.example of the trial"
+        ),
+        _text("trial_id", "Trial that the call is or belongs to, if any.", "found through the call's parents"),
+        _text("creator", "Who gave the feedback.", "result[].creator"),
+        _timestamp("created_at", "When the feedback was given.", "result[].created_at"),
+        _text(
+            "scorer_name", "Scorer that gave the score, if it is one.", "name in result[].runnable_ref or feedback_type"
+        ),
+        _json("payload", "The feedback itself.", "result[].payload"),
+        _text("weave_ref", "Weave ref that the feedback was given to.", "result[].weave_ref"),
+    ),
+)
+
+PREDICTIONS = Table(
+    name="predictions",
+    description="Predictions of runs made through the v2 API, as its prediction list tells them; loaded on request.",
+    key=("prediction_id",),
+    replace="run",
+    kept="prediction_id",
+    own_columns=(
+        _id("prediction_id", "Prediction.", "prediction_id"),
+        _id("run_id", "Evaluation run the prediction belongs to.", "evaluation_run_id"),
+        _text("model_ref", "Weave ref of the model's version.", "model"),
+        _json("inputs", "What the model was given.", "inputs"),
+        _json("output", "What the model answered.", "output"),
+        _text("user_id", "W&B user who logged the prediction.", "wb_user_id"),
+    ),
+)
+
+RECONCILIATIONS = Table(
+    name="reconciliations",
+    description="Reconciliations: the proof of each run's last reading, what Weave says it has against what landed.",
+    key=("run_id",),
+    replace="run",
+    kept="load_id",
+    own_columns=(
+        _RUN_ID,
+        _bigint("api_row_count", "Rows of the run by Weave's count.", "total_rows of eval_results"),
+        _bigint("row_count", "Rows of the run in result_rows.", "counted in the warehouse"),
+        _bigint("api_trial_count", "Trials of the run by Weave's summary.", "summary.evaluations[].trial_count"),
+        _bigint("trial_count", "Trials of the run in trials.", "counted in the warehouse"),
+        _bigint("stats_checked", "Scorer stats that were computed again from scores.", "counted"),
+        _bigint("stats_differing", "Scorer stats that came out differently.", "counted"),
+        _bool("is_reconciled", "Whether everything agrees.", "all counts and stats"),
+        _json("differences", "What differs, as a list of objects.", "compared"),
+        _timestamp("checked_at", "When the comparison was made.", "clock of the load"),
+        _bigint("trial_call_count", "Trial calls of the run, as the calls API counts them.", "counted"),
+        _id("load_id", "Load that wrote the run's rows.", "dlt"),
+    ),
+    has_extra=False,
+)
+
+SYNCS = Table(
+    name="syncs",
+    description="Syncs: one row for each execution that changed something or failed, and heartbeats in between.",
+    key=("sync_id",),
+    replace="key",
+    own_columns=(
+        _id("sync_id", "Execution.", "made by the load"),
+        Column("started_at", "timestamp", "When the execution started.", "clock of the load", nullable=False),
+        _timestamp("finished_at", "When the execution ended.", "clock of the load"),
+        _text("status", "loaded, unchanged, unreconciled or failed.", "outcome of the load"),
+        _text("command", "What was executed: load, full load, range load or verify.", "the command"),
+        _text("destination", "Profile that was loaded into.", "the command"),
+        _bigint("requests", "HTTP requests sent to Weave.", "counted"),
+        _bigint("retries", "Requests that were sent again after a failure.", "counted"),
+        _bigint("throttled", "Answers that asked to slow down (429 or Retry-After).", "counted"),
+        _bigint("bytes_received", "Bytes of answers, after decompression.", "counted"),
+        _bigint("runs_listed", "Runs that Weave listed.", "counted"),
+        _bigint("runs_read", "Runs that were read.", "counted"),
+        _bigint("runs_unchanged", "Runs that were listed and needed no reading.", "counted"),
+        _bigint("runs_open", "Runs that had not ended.", "counted"),
+        _bigint("runs_deleted", "Runs that were found deleted.", "counted"),
+        _json("rows", "Rows loaded, by table.", "counted"),
+        _json("seconds", "Seconds taken, by step.", "clock of the load"),
+        _json("warnings", "What was noticed and dealt with, as a list of texts.", "the load"),
+        _text("error", "What ended a failed execution.", "the load"),
+        _text("connector_version", "Version of weave_eval.", "the package"),
+        _text("dlt_version", "Version of dlt.", "the package"),
+    ),
+    has_extra=False,
+)
+
+TABLES: tuple[Table, ...] = (
+    EVALUATION_RUNS,
+    DATASET_ROWS,
+    RESULT_ROWS,
+    TRIALS,
+    SCORES,
+    SCORER_STATS,
+    EVALUATIONS,
+    MODELS,
+    DATASETS,
+    SCORERS,
+    FEEDBACK,
+    PREDICTIONS,
+    RECONCILIATIONS,
+    SYNCS,
+)
 """Every table, runs first."""
 
 TABLES_BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}

@@ -6,6 +6,7 @@ import base64
 import hmac
 import re
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -15,7 +16,7 @@ import msgspec
 from typing_extensions import Self
 
 from .query import Record
-from .recording import Recording, Unrecorded
+from .recording import Recording, UnrecordedError
 
 _V2 = re.compile(r"/v2/([^/]+)/([^/]+)/(.+)")
 _KEY = "demo-key"
@@ -79,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             body = msgspec.json.decode(content, type=dict[str, Any]) if content else dict(parse_qsl(url.query))
             return self._send(200, self._answer(url.path, body))
-        except Unrecorded as error:
+        except UnrecordedError as error:
             return self._send(404, {"reason": str(error)})
         except (msgspec.DecodeError, KeyError, ValueError, TypeError) as error:
             return self._send(400, {"reason": f"{type(error).__name__}: {error}"})
@@ -92,18 +93,18 @@ class _Handler(BaseHTTPRequestHandler):
         v2 = _V2.fullmatch(path)
         project = f"{unquote(v2[1])}/{unquote(v2[2])}" if v2 else body.get("project_id")
         if project != self.recording.project:
-            raise Unrecorded(f"Project {project} not found")
+            raise UnrecordedError(f"Project {project} not found")
         return self._answer_v2(unquote(v2[3]), body) if v2 else self._answer_v1(path, body)
 
     def _answer_v1(self, path: str, body: Record) -> Answer:
-        answers = {
+        answers: dict[str, Callable[[Record], Answer]] = {
             "/calls/stream_query": self.recording.calls,
             "/calls/query_stats": self.recording.call_stats,
             "/objs/query": self.recording.objects,
             "/feedback/query": self.recording.feedback,
         }
         if self.command != "POST" or path not in answers:
-            raise Unrecorded(f"{self.command} {path} is not part of the demo")
+            raise UnrecordedError(f"{self.command} {path} is not part of the demo")
         return answers[path](body)
 
     def _answer_v2(self, route: str, body: Record) -> Answer:
@@ -114,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self.recording.run(member)
         if self.command == "GET" and kind in ("evaluation_runs", "predictions", "scores") and not member:
             return self.recording.listed(kind, body)
-        raise Unrecorded(f"{self.command} {route} is not part of the demo")
+        raise UnrecordedError(f"{self.command} {route} is not part of the demo")
 
     def _send(self, status: int, answer: Answer) -> None:
         is_lines = isinstance(answer, list)

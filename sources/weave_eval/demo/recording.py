@@ -11,7 +11,7 @@ import msgspec
 from .query import Record, matches, ordered, page
 
 
-class Unrecorded(LookupError):
+class UnrecordedError(LookupError):
     """What was asked for is not there. The text is the API's."""
 
 
@@ -96,11 +96,11 @@ class Recording:
         return {"result": [{name: each.get(name) for name in fields} for each in shown] if fields else shown}
 
     def run(self, run_id: str) -> Record:
-        """`GET evaluation_runs/{id}`. Raises `Unrecorded`."""
+        """`GET evaluation_runs/{id}`. Raises `UnrecordedError`."""
         try:
             run: Record = self._content["runs"][run_id]
         except KeyError:
-            raise Unrecorded(f"Evaluation run {run_id} not found") from None
+            raise UnrecordedError(f"Evaluation run {run_id} not found") from None
         return run
 
     def listed(self, kind: str, parameters: Record) -> list[Record]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from duckdb import DuckDBPyConnection
+from sqlalchemy import Connection, func, inspect, select, text
+
+from ..warehouse.metadata import sql_tables
 
 
 class Query(NamedTuple):
-    """A question and the SQL that answers it, for DuckDB."""
+    """A question and the SQL that answers it, for DuckDB and the dataset `weave`."""
 
     title: str
     sql: str
@@ -20,7 +23,8 @@ PASS_RATES = Query(
 SELECT run.evaluation_name                         AS evaluation,
        run.model_name                              AS model,
        left(run.model_digest, 6)                   AS version,
-       strftime(run.started_at, '%b %d')           AS day,
+       run.started_at::DATE                        AS day,
+       coalesce(run.display_name, run.run_id)      AS run,
        run.status,
        count(*)                                    AS trials,
        round(100 * avg(score.value_bool::INT), 1)  AS percent_correct,
@@ -30,15 +34,15 @@ FROM weave.evaluation_runs AS run
 JOIN weave.scores AS score USING (run_id)
 JOIN weave.trials AS trial USING (trial_id)
 WHERE score.scorer_name = 'correct'
-GROUP BY ALL, run.run_id, run.started_at
-ORDER BY evaluation, model, run.started_at""",
+GROUP BY ALL
+ORDER BY evaluation, model, day, run""",
 )
 
 REGRESSIONS = Query(
     "What did a new version of a model break?",
     """\
 WITH answers AS (
-    SELECT run.evaluation_name, run.model_name, run.model_digest, run.started_at, score.row_digest,
+    SELECT run.evaluation_name, run.model_name, run.model_digest, run.run_id, run.started_at, score.row_digest,
            bool_and(score.value_bool)              AS always_right,
            bool_or(score.value_bool)               AS ever_right,
            any_value(trial.output ->> '$.answer')  AS answer
@@ -46,7 +50,7 @@ WITH answers AS (
     JOIN weave.scores AS score USING (run_id)
     JOIN weave.trials AS trial USING (trial_id)
     WHERE score.scorer_name = 'correct'
-    GROUP BY ALL, run.run_id
+    GROUP BY ALL
 ), compared AS (
     SELECT *, lag(always_right) OVER history AS was_right, lag(model_digest) OVER history AS earlier_digest
     FROM answers
@@ -54,21 +58,22 @@ WITH answers AS (
 )
 SELECT model_name                         AS model,
        left(model_digest, 6)              AS version,
-       strftime(started_at, '%b %d')      AS day,
+       started_at::DATE                   AS day,
        input.inputs ->> '$.question'      AS question,
        input.inputs ->> '$.expected'      AS expected,
        answer
 FROM compared
 JOIN weave.dataset_rows AS input USING (row_digest)
 WHERE was_right AND NOT ever_right AND model_digest <> earlier_digest
-ORDER BY started_at, question""",
+ORDER BY day, question""",
 )
 
 FLAKY_ROWS = Query(
     "Which questions does a model get right only sometimes in one run?",
     """\
 SELECT run.model_name                           AS model,
-       strftime(run.started_at, '%b %d')        AS day,
+       run.started_at::DATE                     AS day,
+       run.display_name                         AS run,
        input.inputs ->> '$.question'            AS question,
        count(*)                                 AS trials,
        count(*) FILTER (WHERE score.value_bool) AS right_trials
@@ -76,39 +81,43 @@ FROM weave.scores AS score
 JOIN weave.evaluation_runs AS run USING (run_id)
 JOIN weave.dataset_rows AS input USING (row_digest)
 WHERE score.scorer_name = 'correct'
-GROUP BY ALL, run.run_id, run.started_at
+GROUP BY ALL
 HAVING right_trials BETWEEN 1 AND trials - 1
-ORDER BY run.started_at, question""",
+ORDER BY day, question""",
 )
 
 QUERIES = (PASS_RATES, REGRESSIONS, FLAKY_ROWS)
 """Queries to try on the demo's tables, in schema `weave`."""
 
 
-def summary(connection: DuckDBPyConnection) -> str:
-    """A few lines on the tables: runs by status, the time that they span, rows by table."""
-    lines = [_runs(connection), "", *_tables(connection)]
-    return "\n".join(lines)
-
-
-def _runs(connection: DuckDBPyConnection) -> str:
-    by_status = connection.sql(
-        "SELECT status, count(*) FROM weave.evaluation_runs GROUP BY status ORDER BY count(*) DESC, status"
-    ).fetchall()
-    span = connection.sql("SELECT min(started_at)::DATE, max(started_at)::DATE FROM weave.evaluation_runs").fetchone()
-    if not by_status or not span:
-        return "There are no evaluation runs."
-    counts = ", ".join(f"{count} {status}" for status, count in by_status)
+def summary(connection: Connection, dataset: str = "weave") -> str:
+    """A few lines on the tables: runs by status, the days that they span, rows by table."""
+    tables = sql_tables(dataset)
+    runs = tables["evaluation_runs"].c
+    by_status = connection.execute(select(runs.status, func.count()).group_by(runs.status)).all()
+    first, last = connection.execute(select(func.min(runs.started_at), func.max(runs.started_at))).one()
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(by_status, key=lambda row: -row[1]))
     total = sum(count for _, count in by_status)
-    return f"{total} evaluation runs from {span[0]} to {span[1]}: {counts}."
+    there = set(inspect(connection).get_table_names(schema=dataset))
+    rows = {name: connection.scalar(select(func.count()).select_from(tables[name])) for name in tables if name in there}
+    span = f"from {first:%Y-%m-%d} to {last:%Y-%m-%d}" if total else ""
+    return "\n".join([f"{total} evaluation runs {span}: {counts}.", "", *_aligned(list(rows.items()))])
 
 
-def _tables(connection: DuckDBPyConnection) -> list[str]:
-    names = connection.sql(
-        "SELECT table_name FROM information_schema.tables "
-        "WHERE table_schema = 'weave' AND table_type = 'BASE TABLE' AND NOT starts_with(table_name, '_dlt') "
-        "ORDER BY table_name"
-    ).fetchall()
-    counts = {name: connection.table(f"weave.{name}").shape[0] for (name,) in names}
-    width = max(map(len, counts), default=0)
-    return [f"  {name:<{width}}  {count:>6,} rows" for name, count in counts.items()]
+def answer(connection: Connection, query: Query) -> str:
+    """The answer to a query as a table of text."""
+    found = connection.execute(text(query.sql))
+    return "\n".join(_aligned([tuple(found.keys()), *found.all()]))
+
+
+def _aligned(rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Rows as lines with columns of one width each; numbers to the right."""
+    columns = [_column(values) for values in zip(*rows, strict=True)]
+    return ["  ".join(line).rstrip() for line in zip(*columns, strict=True)]
+
+
+def _column(values: Sequence[Any]) -> list[str]:
+    cells = ["" if value is None else str(value) for value in values]
+    width = max(map(len, cells))
+    has_numbers = any(isinstance(value, int | float) for value in values)
+    return [cell.rjust(width) if has_numbers else cell.ljust(width) for cell in cells]

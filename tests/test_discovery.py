@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weave_eval.client import UnreadableBodyError, WeaveClient
+from weave_eval.discovery import PAGE, RunFilter, list_runs, list_v2_run_ids, read_v2_run, split_lines
+from weave_eval.errors import NotFoundError, TerminalApiError
+from weave_eval.limiter import RateLimiter
+
+
+class Weave(WeaveClient):
+    """Answers with pages of the given lines and remembers what was asked."""
+
+    def __init__(self, lines: list[dict[str, Any]], project: str = "acme/support"):
+        super().__init__("http://127.0.0.1", "key", project, limiter=RateLimiter(1000))
+        self.lines = lines
+        self.asked: list[Any] = []
+
+    def post(
+        self,
+        path: str,
+        body: dict[str, Any],
+        parse: Callable[[bytes], Any],
+        *,
+        purpose: str,
+        max_bytes: int | None = None,
+    ) -> Any:
+        assert (path, bool(purpose), max_bytes) == ("/calls/stream_query", True, None)
+        self.asked.append(body)
+        return parse(self._page(body["offset"], body["limit"]))
+
+    def get(
+        self,
+        path: str,
+        parse: Callable[[bytes], Any],
+        *,
+        purpose: str,
+        params: list[tuple[str, str]] | None = None,
+    ) -> Any:
+        assert purpose
+        self.asked.append((path, params))
+        if params is None:
+            if not self.lines:
+                raise NotFoundError("not found", 404)
+            return parse(json.dumps(self.lines[0]).encode())
+        asked = dict(params)
+        return parse(self._page(int(asked["offset"]), int(asked["limit"])))
+
+    def _page(self, offset: int, limit: int) -> bytes:
+        return b"".join(json.dumps(line).encode() + b"\n" for line in self.lines[offset : offset + limit])
+
+
+def _line(run_id: str, ended_at: str | None = "2026-11-23T13:00:00Z") -> dict[str, Any]:
+    return {"id": run_id, "op_name": "op", "started_at": "2026-11-23T12:00:00Z", "ended_at": ended_at}
+
+
+def _ask(wanted: RunFilter, **options: Any) -> dict[str, Any]:
+    client = Weave([])
+    list_runs(client, wanted, **options)
+    body: dict[str, Any] = client.asked[0]
+    return body
+
+
+def _utc(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=timezone.utc)  # type: ignore[misc,arg-type]
+
+
+def test_all_runs_of_the_project_are_asked_for_page_by_page() -> None:
+    body = _ask(RunFilter())
+    assert body.pop("columns")[:3] == ["id", "trace_id", "parent_id"]
+    assert body == {
+        "project_id": "acme/support",
+        "filter": {"op_names": ["weave:///acme/support/op/Evaluation.evaluate:*"]},
+        "sort_by": [{"field": "started_at", "direction": "desc"}],
+        "limit": PAGE,
+        "offset": 0,
+    }
+
+
+def test_other_ops_can_be_evaluations_too() -> None:
+    body = _ask(RunFilter(), ops=("Mine.evaluate", "Evaluation.evaluate"))
+    assert body["filter"]["op_names"] == [
+        "weave:///acme/support/op/Mine.evaluate:*",
+        "weave:///acme/support/op/Evaluation.evaluate:*",
+    ]
+
+
+def test_run_ids_are_filtered_by_the_server() -> None:
+    assert _ask(RunFilter(run_ids=("run-1", "run-2")))["filter"]["call_ids"] == ["run-1", "run-2"]
+
+
+STARTED = {"$getField": "started_at"}
+SINCE = {"$gte": [STARTED, {"$literal": "2026-11-01T02:03:04.000005Z"}]}
+UNTIL = {"$not": [{"$gte": [STARTED, {"$literal": "2026-11-06T00:00:00Z"}]}]}
+
+
+def test_the_start_is_included_and_the_end_is_not() -> None:
+    since, until = _utc(2026, 11, 1, 2, 3, 4, 5), _utc(2026, 11, 6)
+    assert _ask(RunFilter(since=since))["query"] == {"$expr": SINCE}
+    assert _ask(RunFilter(until=until))["query"] == {"$expr": UNTIL}
+    assert _ask(RunFilter(since=since, until=until))["query"] == {"$expr": {"$and": [SINCE, UNTIL]}}
+
+
+def _contains(field: str, part: str) -> dict[str, Any]:
+    return {"$contains": {"input": {"$getField": field}, "substr": {"$literal": part}}}
+
+
+def test_evaluations_and_models_are_found_by_name_or_ref() -> None:
+    ref = "weave:///acme/support/object/atlas:d1"
+    query = _ask(RunFilter(evaluations=("geo quiz",), models=(ref, "atlas")))["query"]["$expr"]
+    evaluations, models = query["$and"]
+    assert evaluations == {"$or": [_contains("inputs.self", "/geo%20quiz:"), _contains("inputs.this", "/geo%20quiz:")]}
+    assert models == {
+        "$or": [
+            {"$eq": [{"$getField": "inputs.model"}, {"$literal": ref}]},
+            _contains("inputs.model", "/atlas:"),
+        ]
+    }
+
+
+def test_an_empty_project_has_no_runs_after_one_request() -> None:
+    client = Weave([])
+    assert list_runs(client, RunFilter()) == []
+    assert len(client.asked) == 1
+
+
+def test_more_runs_than_a_page_holds_are_all_listed_in_order() -> None:
+    ids = [f"run-{number}" for number in range(2 * PAGE + 3)]
+    client = Weave([_line(run_id) for run_id in ids])
+    assert [run.run_id for run in list_runs(client, RunFilter())] == ids
+    assert [body["offset"] for body in client.asked] == [0, PAGE, 2 * PAGE, 2 * PAGE + 3]
+
+
+def test_ids_that_are_known_save_the_request_that_proves_the_end() -> None:
+    client = Weave([_line("new"), _line("known-1"), _line("known-2")])
+    list_runs(client, RunFilter(), known=["known-1", "known-2"])
+    assert len(client.asked) == 1
+    list_runs(client, RunFilter(), known=["known-1", "deleted"])
+    assert len(client.asked) == 3
+
+
+class CutOnce(Weave):
+    """Its first answer ends early, at a line's end, without a sign."""
+
+    def _page(self, offset: int, limit: int) -> bytes:
+        return super()._page(offset, 2 if len(self.asked) == 1 else limit)
+
+
+@pytest.mark.parametrize("known", [(), ("run-4",)])
+def test_a_list_that_ends_early_is_read_on(known: tuple[str, ...]) -> None:
+    client = CutOnce([_line(f"run-{number}") for number in range(5)])
+    assert len(list_runs(client, RunFilter(), known)) == 5
+
+
+def test_a_run_that_comes_twice_is_kept_once_with_its_end() -> None:
+    client = Weave([_line("a", None), _line("a"), _line("b"), _line("b", None), _line("c", None), _line("c", None)])
+    runs = list_runs(client, RunFilter())
+    assert [(run.run_id, run.is_open) for run in runs] == [("a", False), ("b", False), ("c", True)]
+
+
+@pytest.mark.parametrize(
+    "line", [{}, {"id": "a"}, {"id": "a", "started_at": "soon"}, {"id": "a", "started_at": None}, [], None, 3, "x"]
+)
+def test_a_line_that_is_no_call_is_unreadable(line: Any) -> None:
+    with pytest.raises(UnreadableBodyError):
+        list_runs(Weave([line]), RunFilter())
+
+
+@pytest.mark.parametrize("field", ["inputs", "attributes", "summary", "output"])
+@pytest.mark.parametrize("value", [None, {}, [], ["list"], "text", 5, {"_weave": {"error": "<EXCEEDS_LIMITS>"}}])
+def test_a_call_with_odd_fields_is_still_a_run(field: str, value: Any) -> None:
+    assert [run.run_id for run in list_runs(Weave([{**_line("a"), field: value}]), RunFilter())] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        (b"", []),
+        (b"\n", []),
+        (b'{"a":1}', [b'{"a":1}']),
+        (b'{"a":1}\n{"b":2}\n', [b'{"a":1}', b'{"b":2}']),
+        (b'{"a":1}\r\n\n{"b":2}', [b'{"a":1}\r', b'{"b":2}']),
+        ('{"a":"x\u2028y\u0085z\x0b"}\n'.encode(), ['{"a":"x\u2028y\u0085z\x0b"}'.encode()]),
+    ],
+)
+def test_lines_end_at_newlines_alone(body: bytes, lines: list[bytes]) -> None:
+    assert split_lines(body) == lines
+
+
+@pytest.mark.parametrize("body", [b'{"a":1', b'{"a":1}\n{"b"', b"x"])
+def test_a_last_line_that_is_cut_short_is_noticed(body: bytes) -> None:
+    with pytest.raises(UnreadableBodyError, match="cut short"):
+        split_lines(body)
+
+
+@given(st.lists(st.dictionaries(st.text(), st.text() | st.integers(), max_size=3)))
+def test_lines_come_back_as_they_were_joined(values: list[dict[str, Any]]) -> None:
+    lines = [json.dumps(value, ensure_ascii=False).encode() for value in values]
+    assert split_lines(b"\n".join(lines)) == lines
+    assert split_lines(b"".join(line + b"\n" for line in lines)) == lines
+
+
+def test_v2_runs_are_listed_page_by_page_each_once() -> None:
+    ids = [f"run-{number}" for number in range(PAGE + 1)]
+    client = Weave([{"evaluation_run_id": run_id} for run_id in [*ids, "run-0"]])
+    assert list_v2_run_ids(client) == ids
+    assert [path for path, _ in client.asked] == ["/v2/acme/support/evaluation_runs"] * 3
+    offsets = [dict(params)["offset"] for _, params in client.asked]
+    assert offsets == ["0", str(PAGE), str(PAGE + 2)]
+
+
+def test_names_of_projects_and_runs_are_quoted_in_paths() -> None:
+    read = {"evaluation_run_id": "a/b", "evaluation": "weave:///x", "model": "m", "source_evaluation_run_id": "s"}
+    client = Weave([read], project="acme/my project")
+    assert read_v2_run(client, "a/b").source_evaluation_run_id == "s"
+    assert client.asked == [("/v2/acme/my%20project/evaluation_runs/a%2Fb", None)]
+
+
+def test_a_run_that_is_not_there_is_named() -> None:
+    with pytest.raises(NotFoundError, match=r"acme/support has no evaluation run run-7: it was deleted, or the id"):
+        read_v2_run(Weave([]), "run-7")
+
+
+def test_a_call_that_is_no_evaluation_is_named() -> None:
+    client = Weave([{"evaluation_run_id": "call-8", "evaluation": "", "model": "", "status": "completed"}])
+    with pytest.raises(TerminalApiError, match=r"call call-8 of acme/support is no evaluation run"):
+        read_v2_run(client, "call-8")

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from weave_eval.flatten import VARYING
+from weave_eval.schema import dlt_schema
+from weave_eval.tables import TABLES, TABLES_BY_NAME, Column, Table
+
+CONTRACT = {
+    "evaluation_runs": """
+        run_id entity project evaluation_ref evaluation_name evaluation_digest model_ref model_name model_digest
+        display_name status has_failed_trials error started_at finished_at source_run_id trace_id parent_id user_id
+        is_imperative row_count trial_count total_tokens total_cost output:json summary:json attributes:json url
+        deleted_at synced_at results_load_id
+    """,
+    "dataset_rows": "row_digest inputs:json input_ref is_resolved",
+    "result_rows": "result_row_id run_id row_digest trial_count",
+    "trials": """
+        trial_id result_row_id run_id row_digest trial_index predict_call_id output:json latency_seconds total_tokens
+        total_cost started_at finished_at is_error error
+    """,
+    "scores": """
+        score_id trial_id run_id row_digest scorer_name path value_type value_bool value_number value_text
+        value_json:json scorer_call_id
+    """,
+    "scorer_stats": """
+        scorer_stat_id run_id scorer_name path value_type trial_count numeric_count numeric_mean pass_known_count
+        pass_true_count pass_rate pass_signal_coverage
+    """,
+}
+"""Columns that dashboards and queries rely on: more may come, none may go or be renamed."""
+
+KEYS = {
+    "evaluation_runs": ("run_id",),
+    "dataset_rows": ("project_id", "row_digest"),
+    "result_rows": ("run_id", "row_digest"),
+    "trials": ("trial_id",),
+    "scores": ("trial_id", "scorer_name", "path"),
+    "scorer_stats": ("run_id", "scorer_name", "path"),
+}
+
+CONSTANT = {"project_id", "run_id", "_dlt_load_id"}
+"""Columns that are the same in all rows of a run."""
+
+each_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+each_column = pytest.mark.parametrize(
+    ("table", "column"),
+    [(table, column) for table in TABLES for column in table.columns],
+    ids=lambda each: each.name,
+)
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_columns_keep_their_promised_names(name: str) -> None:
+    promised = dict(word.partition(":")[::2] for word in CONTRACT[name].split())
+    table = TABLES_BY_NAME[name]
+    assert list(promised) == [column.name for column in table.own_columns if column.name in promised]
+    for column, type_name in promised.items():
+        assert (table.column(column).type == "json") == (type_name == "json")
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_keys_are_those_promised(name: str) -> None:
+    assert TABLES_BY_NAME[name].key == KEYS[name]
+
+
+@each_table
+def test_every_table_names_its_project_and_load(table: Table) -> None:
+    assert not table.column("project_id").nullable
+    assert not table.column("_dlt_load_id").nullable
+
+
+@each_table
+def test_keys_are_columns_without_nulls(table: Table) -> None:
+    assert table.key
+    for name in table.key:
+        assert not table.column(name).nullable
+
+
+@each_table
+def test_a_table_says_what_a_row_is(table: Table) -> None:
+    assert re.fullmatch(r"[A-Z][^:]*: .{20,}\.", table.description)
+
+
+@each_table
+def test_no_column_comes_twice(table: Table) -> None:
+    names = [column.name for column in table.columns]
+    assert len(set(names)) == len(names)
+
+
+@each_column
+def test_names_are_snake_case(table: Table, column: Column) -> None:
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)*", table.name)
+    assert re.fullmatch(r"(_dlt_load_id|[a-z]+(_[a-z]+)*)", column.name)
+
+
+@each_column
+def test_every_column_is_described_and_traced_to_the_api(table: Table, column: Column) -> None:
+    assert len(column.description) > 15, table.name
+    assert column.description.endswith(".")
+    assert column.origin
+
+
+@each_column
+def test_types_go_with_names(table: Table, column: Column) -> None:
+    assert (column.type == "timestamp") == column.name.endswith("_at"), table.name
+    assert (column.type == "bool") == bool(re.match(r"is_|has_|value_bool$", column.name))
+    if column.name.endswith(("_id", "_ref", "_digest", "_name", "_type")):
+        assert column.type == "text"
+    if column.name.endswith(("_count", "_tokens", "_index")):
+        assert column.type == "bigint"
+    if column.name.endswith(("_seconds", "_cost", "_rate", "_mean", "_coverage", "_number")):
+        assert column.type == "double"
+
+
+@each_table
+def test_batches_bring_every_column_that_is_not_constant(table: Table) -> None:
+    columns = [column.name for column in table.columns]
+    constant = CONSTANT - ({"run_id"} if table.key == ("run_id",) else set())
+    assert list(VARYING[table.name]) == [name for name in columns if name not in constant]
+
+
+def test_batches_are_made_for_these_tables_alone() -> None:
+    assert VARYING.keys() == TABLES_BY_NAME.keys() == CONTRACT.keys()
+    assert TABLES[0].name == "evaluation_runs"
+
+
+@each_table
+def test_an_unknown_column_is_an_error(table: Table) -> None:
+    with pytest.raises(KeyError):
+        table.column("no_such_column")
+
+
+@each_table
+def test_tables_that_are_replaced_by_run_name_the_run(table: Table) -> None:
+    assert table.replace in ("run", "key")
+    if table.replace == "run":
+        assert not table.column("run_id").nullable
+
+
+@each_column
+def test_dlt_knows_every_column_as_declared(table: Table, column: Column) -> None:
+    declared = dlt_schema().tables[table.name]["columns"][column.name]
+    assert declared["data_type"] == column.type
+    assert declared["nullable"] == column.nullable
+    assert declared["description"] == column.description
+    assert bool(declared.get("primary_key")) == (column.name in table.key)

@@ -1,0 +1,33 @@
+"""Runs inside the stand-in's own environment: `bqemulator`, after the DuckDB extension it needs is in place.
+
+Usage: `python bigquery_server.py REST_PORT GRPC_PORT PROJECT`.
+"""
+
+# mypy: disable-error-code="import-not-found"
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from duckdb_extensions import import_extension
+from filelock import FileLock
+
+
+def install_extension(home: Path) -> None:
+    """Unpack the packaged `spatial` extension under `home`, where DuckDB looks for it."""
+    with FileLock(home / "extension.lock"):
+        if not any(home.glob(".duckdb/extensions/*/*/spatial.duckdb_extension")):
+            import_extension("spatial")
+
+
+def main(rest_port: str, grpc_port: str, project: str) -> None:
+    """Become the emulator."""
+    install_extension(Path(os.environ["HOME"]))
+    program = str(Path(sys.executable).with_name("bqemulator"))
+    ports = ("--rest-port", rest_port, "--grpc-port", grpc_port)
+    os.execv(program, [program, "start", *ports, "--project", project, "--log-level", "warning"])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,65 @@
+"""Fixtures: the server, and a project that W&B's own SDK has filled."""
+
+import dataclasses
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+
+from tests.weave_server.process import WeaveServer
+
+PROJECT = "acme/support-bot"
+SEEDS = ("evaluations", "logger", "rest", "crash")
+
+
+@dataclasses.dataclass(frozen=True)
+class Project:
+    """A seeded project; `ids` has the run ids (and two other ids) under the names that the seeds print."""
+
+    server: WeaveServer
+    name: str
+    ids: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """A saved state of the server."""
+
+    path: pathlib.Path
+    ids: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def weave_server() -> Iterator[WeaveServer]:
+    """One server for all tests."""
+    with WeaveServer.start() as server:
+        yield server
+
+
+@pytest.fixture
+def server(weave_server: WeaveServer) -> WeaveServer:
+    """The server without data, faults, logged requests or changed settings."""
+    weave_server.clear_faults()
+    weave_server.configure()
+    weave_server.reset()
+    weave_server.clear_requests()
+    return weave_server
+
+
+@pytest.fixture(scope="session")
+def sdk_snapshot(weave_server: WeaveServer, tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """The state after all seeds."""
+    weave_server.clear_faults()
+    weave_server.configure()
+    weave_server.reset()
+    ids = {name: made for seed in SEEDS for name, made in weave_server.seed(seed, PROJECT).items()}
+    path = tmp_path_factory.mktemp("weave_server") / "seeded.state"
+    weave_server.save(path)
+    return Snapshot(path, ids)
+
+
+@pytest.fixture
+def sdk_project(sdk_snapshot: Snapshot, server: WeaveServer) -> Project:
+    """A project with a run of every kind, as the SDK and the v2 API log them."""
+    server.load(sdk_snapshot.path)
+    return Project(server, PROJECT, sdk_snapshot.ids)
