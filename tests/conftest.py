@@ -10,7 +10,7 @@ import pytest
 
 pytest_plugins = ["tests.warehouses.fixtures", "tests.weave_server.fixtures"]
 
-FOREIGN = ("WANDB_", "WF_", "WEAVE_", "SOURCES__", "DESTINATION__", "PROJECT_NAME", "NETRC")
+FOREIGN = ("WANDB_", "WF_", "WEAVE_", "SOURCES__", "DESTINATION__", "NETRC")
 OURS = "WEAVE_EVAL_TEST_"
 
 
@@ -29,18 +29,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_foreign_settings() -> Iterator[None]:
-    """Nothing that this machine's user has set up takes part."""
+    """Nothing that this machine's user has set up for W&B or dlt takes part."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith(FOREIGN) and not name.startswith(OURS):
                 patch.delenv(name)
         patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+        for name, folder in (("XDG_CACHE_HOME", ".cache"), ("XDG_CONFIG_HOME", ".config")):
+            patch.setenv(name, os.environ.get(name) or str(Path.home() / folder))  # for uv, in whatever home
         yield
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _home_of_the_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A home folder of each module's own, for fixtures that several tests share."""
+    """A home folder of each module's own, for what several tests share."""
     with pytest.MonkeyPatch.context() as patch:
         use_home(patch, tmp_path_factory.mktemp("home"))
         yield

@@ -358,7 +358,7 @@ def test_what_an_old_open_run_let_in_is_not_lost_when_a_load_is_killed_after_tha
     project.runs["old"] = _run("old", NOW - 30 * DAY, NOW)
     project.runs["late"] = _ended("late", NOW - 20 * DAY)
     todo = project.decide()
-    assert [decision.run.run_id for decision in todo] == ["old", "late"]
+    assert [decision.run.run_id for decision in todo] == ["late", "old"]
     project.state = advance(project.state, todo[:1], NOW, project.windows)
     assert project.load() == {"late": "new"}
 

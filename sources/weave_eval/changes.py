@@ -8,7 +8,7 @@ so long that it counts as abandoned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
@@ -102,7 +102,10 @@ def listing_start(state: ProjectState, windows: Windows) -> datetime | None:
     if state.cursor is None:
         return None
     starts = [seen.started_at for seen in state.open_runs.values()]
-    return min([state.cursor - windows.lookback, *starts])
+    try:
+        return min([state.cursor - windows.lookback, *starts])
+    except OverflowError:
+        return None
 
 
 def decide(
@@ -112,9 +115,13 @@ def decide(
     now: datetime,
     windows: Windows,
 ) -> list[Decision]:
-    """The runs to read, earliest start first. `growth` has a fingerprint of the trials of each open run."""
+    """The runs to read, earliest start first. `growth` has a fingerprint of the trials of each open run.
+
+    Runs that were open come last: as long as they are remembered as open, they keep everything since in the listing,
+    also if the load ends before all is read.
+    """
     decisions = []
-    for run in sorted(listed, key=lambda run: (run.started_at, run.run_id)):
+    for run in sorted(listed, key=lambda run: (run.run_id in state.open_runs, run.started_at, run.run_id)):
         fingerprint = run.fingerprint + growth.get(run.run_id, "") if run.is_open else run.fingerprint
         reason = _reason(state, run, fingerprint, now, windows)
         if reason:
@@ -148,6 +155,14 @@ def advance(state: ProjectState, read: Sequence[Decision], now: datetime, window
     starts = [min(decision.run.started_at, now) for decision in read]
     cursor = max([*starts, *([state.cursor] if state.cursor else [])], default=None)
     return _forget(ProjectState(cursor, open_runs, closed_runs), windows)
+
+
+def forget_runs(state: ProjectState, run_ids: Collection[str]) -> ProjectState:
+    """The state without runs that are gone."""
+    gone = set(run_ids)
+    open_runs = {run_id: seen for run_id, seen in state.open_runs.items() if run_id not in gone}
+    closed_runs = {run_id: seen for run_id, seen in state.closed_runs.items() if run_id not in gone}
+    return ProjectState(state.cursor, open_runs, closed_runs)
 
 
 def _forget(state: ProjectState, windows: Windows) -> ProjectState:

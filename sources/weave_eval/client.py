@@ -37,8 +37,10 @@ from .limiter import RateLimiter
 Parsed = TypeVar("Parsed")
 
 _CHUNK_BYTES = 1 << 18
+_TIMEOUT = 408
 _TOO_HEAVY = frozenset({413, 504})
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+_MAYBE_FOR_EVER = frozenset({408, 500, 502})
 _SERVER_ERROR_ATTEMPTS = 3
 _LONGEST_PAUSE = 120.0
 _NO_ROUTE = "Not Found"
@@ -104,13 +106,14 @@ class WeaveClient:
         parallelism: int = 8,
         patience: Patience | None = None,
     ):
-        self.base_url = base_url.rstrip("/")
+        self.base_url = _without_credentials(base_url.rstrip("/"))
         self.project_id = project_id
         self.traffic = Traffic()
         self._limiter = limiter
         self._patience = patience or Patience()
         self._session = requests.Session()
-        self._session.auth = HTTPBasicAuth("api", api_key)
+        self._auth = HTTPBasicAuth("api", api_key)
+        self._session.auth = self._auth
         self._session.headers.update({"Accept": "*/*", "User-Agent": "weave-eval"})
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=parallelism + 1)
         self._session.mount("https://", adapter)
@@ -177,9 +180,11 @@ class WeaveClient:
 
     def _gives_up(self, state: RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, TooHeavyError):
+        if isinstance(error, TooHeavyError) and state.args[0].max_bytes is not None:
             return True
-        is_server_error = isinstance(error, ApiError) and error.status in (500, 502)
+        is_server_error = isinstance(error, TooHeavyError) or (
+            isinstance(error, ApiError) and error.status in _MAYBE_FOR_EVER
+        )
         attempts = _SERVER_ERROR_ATTEMPTS if is_server_error else self._patience.max_attempts
         elapsed = state.seconds_since_start or 0.0
         return state.attempt_number >= attempts or elapsed >= self._patience.retry_budget
@@ -198,13 +203,18 @@ class WeaveClient:
         except (InvalidURL, InvalidSchema, MissingSchema):
             raise NotWeaveError(f"{what} failed: {self.base_url!r} is no http(s) URL. Check the base URL.") from None
         except requests.exceptions.Timeout:
-            raise TransientApiError(f"{what} failed: no answer from {self.base_url} in time.") from None
+            raise self._too_late(what) from None
         except requests.exceptions.RequestException as error:
+            if _root(error) == "TimeoutError":
+                raise self._too_late(what) from None
             raise TransientApiError(f"{what} failed: {self.base_url} {_breakage(error)}.") from None
-        except (msgspec.DecodeError, UnreadableBodyError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, UnreadableBodyError) as error:
             raise TransientApiError(f"{what} failed: the answer could not be read ({error}).", 200) from None
         self._limiter.succeeded()
         return parsed
+
+    def _too_late(self, what: str) -> TransientApiError:
+        return TransientApiError(f"{what} failed: no answer from {self.base_url} in time.", _TIMEOUT)
 
     def _exchange(self, request: _Request) -> bytes:
         what, url = request.what, self.base_url + request.path
@@ -236,7 +246,7 @@ class WeaveClient:
 
     def _refuse(self, what: str, response: requests.Response, body: bytes) -> None:
         status = response.status_code
-        reason = _reason(body)
+        reason = _reason(body, str(self._auth.password))
         words = f" ({reason})" if reason else ""
         if status == 429 or "Retry-After" in response.headers:
             self.traffic.add(throttled=1)
@@ -262,7 +272,12 @@ class WeaveClient:
         return TerminalApiError(f"{what} was refused with {status} ({reason or 'no reason given'}).", status)
 
 
-def _reason(body: bytes) -> str | None:
+def _without_credentials(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else url
+
+
+def _reason(body: bytes, secret: str) -> str | None:
     """The API's own words for a refusal, at most 300 characters; None if it is not the API that answered."""
     try:
         answer = msgspec.json.decode(body)
@@ -270,7 +285,7 @@ def _reason(body: bytes) -> str | None:
         return None
     if isinstance(answer, dict):
         answer = answer.get("reason") or answer.get("detail") or answer
-    return str(answer)[:300]
+    return str(answer).replace(secret, "***")[:300]
 
 
 def _retry_after(response: requests.Response) -> float:

@@ -35,12 +35,12 @@ def _load_one(console: Console, options: argparse.Namespace, project: str | None
         settings = _settings(options, project)
         if options.dry_run:
             _show_plan(console, settings, destination, is_full=options.full)
-        else:
-            _show_result(console, _load_with_progress(console, options, settings, destination))
+            return DONE
+        result = _load_with_progress(console, options, settings, destination)
     except WeaveEvalError as error:
         console.error(str(error))
         return exit_code(error)
-    return DONE
+    return _show_result(console, result)
 
 
 def _load_with_progress(
@@ -77,7 +77,7 @@ def _settings(options: argparse.Namespace, project: str | None) -> Settings:
     )
 
 
-def _show_result(console: Console, result: LoadResult) -> None:
+def _show_result(console: Console, result: LoadResult) -> int:
     for warning in result.report.warnings:
         console.warning(f"{result.project}: {warning}")
     report = result.report
@@ -89,6 +89,14 @@ def _show_result(console: Console, result: LoadResult) -> None:
     requests = result.traffic["requests"]
     sentence = f"{result.project} → {where}: {did}, {requests} requests, {result.seconds:.1f} s"
     console.result(result.as_dict(), sentence)
+    if not result.unreconciled:
+        return DONE
+    console.error(
+        f"{result.project}: {len(result.unreconciled)} runs do not agree with what Weave says of them, also read a "
+        f"second time: {', '.join(result.unreconciled[:10])}. The table reconciliations says what differs; "
+        "they are read again by verify."
+    )
+    return FAILED
 
 
 def _show_plan(console: Console, settings: Settings, destination: Profile, *, is_full: bool) -> None:

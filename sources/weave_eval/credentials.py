@@ -41,7 +41,7 @@ def web_base_url(trace_url: str) -> str:
 
 def api_key(given: str | None = None) -> str:
     """The key: `given`, WANDB_API_KEY, or the netrc file's password for the W&B host. Raises `MissingKeyError`."""
-    key = (given or os.environ.get("WANDB_API_KEY") or _netrc_key() or "").strip()
+    key = (given or "").strip() or os.environ.get("WANDB_API_KEY", "").strip() or (_netrc_key() or "").strip()
     if not key:
         raise MissingKeyError(
             "No W&B API key was found: not in WANDB_API_KEY, not in dlt's secrets, not in the netrc file. "

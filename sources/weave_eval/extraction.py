@@ -11,38 +11,39 @@ import shutil
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .arrow import record_batch
 from .changes import (
     Decision,
     ProjectState,
     advance,
     decide,
     dump_state,
+    forget_runs,
     listing_start,
     load_state,
     utc_now,
 )
 from .client import WeaveClient
+from .companions import Companions
 from .credentials import api_key, trace_base_url, web_base_url
 from .discovery import EVALUATE_OPS, RunFilter, list_runs, list_v2_run_ids, read_v2_run, run_exists
 from .errors import TerminalApiError
-from .flatten import RunBatch, RunReading, Tuples, flatten_run, flatten_stats, tombstone
+from .flatten import RunBatch, RunReading, Tuples, marked_deleted
 from .limiter import RateLimiter
 from .package_files import Form, PackageFiles, TableItem
+from .predictions import is_v2_run
+from .privacy import Privacy
+from .reconcile import ApiFacts
 from .results import PageSize, ResultsReader, RunRead, Wants
+from .run_writer import RunWriter
 from .runs import Run
 from .settings import Settings
-from .tables import TABLES
 from .trial_calls import growth_marks, read_trial_calls
-
-CHILD_TABLES = tuple(table.name for table in TABLES if table.replace == "run" and table.name != "evaluation_runs")
-"""Tables whose rows belong to a run."""
 
 _ROW_TABLES = frozenset({"dataset_rows", "result_rows", "trials", "scores"})
 _REMEMBERED_INPUTS = 200_000
@@ -55,6 +56,7 @@ class Report:
     runs_listed: int = 0
     runs_unchanged: int = 0
     runs_open: int = 0
+    runs_deleted: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
@@ -65,8 +67,22 @@ class Report:
         return sum(self.reasons.values())
 
 
+@dataclass(frozen=True)
+class ReadRun:
+    """A run that was read: what Weave says it has, and the load that wrote it."""
+
+    decision: Decision
+    load_id: str
+    facts: ApiFacts
+    has_no_summary: bool
+    trial_calls: int | None
+
+
 Progress = Callable[[int, int], None]
 """Called after each run with the number of runs read and of runs to read."""
+
+StoredRuns = Callable[[Collection[str]], Tuples]
+"""Gives the rows that a warehouse holds of runs, in the order of `VARYING["evaluation_runs"]`."""
 
 
 def _unseen(done: int, total: int) -> None:
@@ -96,25 +112,31 @@ class Extraction:
         clock: Callable[[], datetime] = utc_now,
         progress: Progress | None = None,
         chunk_runs: int | None = None,
-        stored: Collection[str] | None = None,
+        stored_ids: Collection[str] | None = None,
+        stored_runs: StoredRuns | None = None,
     ):
         """Prepares the extraction; nothing is asked for yet.
 
-        `progress` is told the runs read and to read; `chunk_runs` bounds a chunk. `stored` are the runs that the
+        `progress` is told the runs read and to read; `chunk_runs` bounds a chunk. `stored_ids` are the runs that the
         warehouse holds: with it, every run is read again, and those that Weave no longer has are removed.
+        `stored_runs` gives the rows of deleted runs, which are then marked instead of left.
         """
         self.report = Report()
         self.client = client or connect(settings)
-        self._stored = stored
-        self._state = ProjectState()
-        self._gone: list[str] = []
+        self.read: dict[str, ReadRun] = {}
+        self.privacy = Privacy(settings.privacy or (), settings.privacy_key)
         self._settings = settings
         self._clock = clock
         self._progress = progress or _unseen
         self._chunk_runs = chunk_runs
+        self._stored_ids = stored_ids
+        self._stored_runs = stored_runs
         self._wanted = settings.run_filter()
         self._windows = settings.windows()
+        self._state: ProjectState | None = None
         self._todo: list[Decision] | None = None
+        self._gone: list[str] = []
+        self._has_companions = False
         self._inputs_seen: set[str] = set()
         self._folder: str | None = None
 
@@ -124,30 +146,19 @@ class Extraction:
         return bool(self._wanted.since or self._wanted.until or self._wanted.run_ids)
 
     @property
+    def is_full(self) -> bool:
+        """Whether every run is read again."""
+        return self._stored_ids is not None
+
+    @property
+    def has_predictions(self) -> bool:
+        """Whether the table `predictions` is wanted."""
+        return self._settings.with_predictions
+
+    @property
     def has_more(self) -> bool:
         """Whether runs are left for another chunk (also before the first)."""
-        return self._todo is None or bool(self._todo)
-
-    def plan(self, saved: Any) -> list[Decision]:
-        """Lists the project and decides what to read, given the saved state of `state_key`."""
-        now = self._clock()
-        state = ProjectState() if self.is_range or self._stored is not None else load_state(saved, now)
-        self._state = state
-        listed = self._list(state)
-        self._gone = self._confirmed_gone({run.run_id for run in listed})
-        open_runs = [run for run in listed if run.is_open]
-        growth = growth_marks(read_trial_calls(self.client, open_runs)) if open_runs else {}
-        todo = decide(state, listed, growth, now, self._windows)
-        self.report.runs_listed = len(listed)
-        self.report.runs_open = len(open_runs)
-        self.report.runs_unchanged = len(listed) - len(todo)
-        return todo
-
-    def _confirmed_gone(self, listed: set[str]) -> list[str]:
-        """The stored runs that Weave says it does not have."""
-        if self._stored is None or self.state_key != self._settings.project:
-            return []
-        return sorted(run_id for run_id in set(self._stored) - listed if not run_exists(self.client, run_id))
+        return self._todo is None or bool(self._todo) or bool(self._gone)
 
     @property
     def state_key(self) -> str:
@@ -158,20 +169,84 @@ class Extraction:
         mark = hashlib.blake2b(repr(filters).encode(), digest_size=6).hexdigest()
         return f"{self._settings.project}?{mark}"
 
+    def plan(self, saved: Any) -> list[Decision]:
+        """Lists the project and decides what to read, given the saved state of `state_key`."""
+        now = self._clock()
+        state = ProjectState() if self.is_range or self.is_full else load_state(saved, now)
+        listed = self.list_runs(state)
+        open_runs = [run for run in listed if run.is_open]
+        growth = growth_marks(read_trial_calls(self.client, open_runs)) if open_runs else {}
+        todo = decide(state, listed, growth, now, self._windows)
+        self._state, self._todo = state, todo
+        self._gone = self._find_gone(state, {run.run_id for run in listed})
+        self.report.runs_listed = len(listed)
+        self.report.runs_open = len(open_runs)
+        self.report.runs_unchanged = len(listed) - len(todo)
+        return todo
+
+    def take(self, todo: Iterable[Decision], gone: Iterable[str] = ()) -> None:
+        """Reads these runs next, and deals with those that are gone, without listing the project."""
+        self._todo, self._gone = list(todo), list(gone)
+
+    def list_runs(self, state: ProjectState) -> list[Run]:
+        """The runs that Weave has since the state's listing start, latest first."""
+        wanted = self._wanted
+        since = wanted.since or listing_start(state, self._windows)
+        wanted = RunFilter(since, wanted.until, wanted.run_ids, wanted.evaluations, wanted.models)
+        known = state.known() or wanted.run_ids
+        listed = list_runs(self.client, wanted, known, self._settings.evaluate_ops or EVALUATE_OPS)
+        self._require({run.run_id for run in listed})
+        if not self._settings.only_v2_runs:
+            return listed
+        v2 = set(list_v2_run_ids(self.client))
+        return [run for run in listed if run.run_id in v2]
+
+    def _require(self, listed: set[str]) -> None:
+        """Raises a sentence if a run that was named is not listed."""
+        for run_id in set(self._wanted.run_ids) - listed:
+            read_v2_run(self.client, run_id)
+            raise TerminalApiError(
+                f"The run {run_id} of {self.client.project_id} is an evaluation, but its op is not in evaluate_ops "
+                "or it does not match the other filters. Name its op in evaluate_ops."
+            )
+
+    def _find_gone(self, state: ProjectState, listed: set[str]) -> list[str]:
+        """The runs that were there before and that Weave now says it does not have."""
+        is_filtered = self.state_key != self._settings.project or self.is_range
+        known = set() if is_filtered else state.known() | set(self._stored_ids or ())
+        return sorted(run_id for run_id in known - listed if not run_exists(self.client, run_id))
+
     def items(
         self, saved: MutableMapping[str, Any], tables: Collection[str], form: Form, load_id: str
     ) -> Iterator[TableItem]:
-        """The items of the next chunk for `tables`; saves what was read in `saved` at the end."""
+        """The items of the next chunk for `tables`; updates the saved state of the source at the end."""
+        projects = saved.setdefault("projects", {})
         if self._todo is None:
-            self._todo = self.plan(saved.get(self.state_key))
-        size = self._chunk_runs or len(self._todo)
-        chunk, self._todo = self._todo[:size], self._todo[size:]
-        if not chunk and not self._gone:
-            return
-        yield from self._read(chunk, PackageFiles(form, self._fresh_folder()), frozenset(tables), load_id)
-        if not self.is_range:
-            self._state = advance(self._state, chunk, self._clock(), self._windows)
-            saved[self.state_key] = dump_state(self._state)
+            self.plan(projects.get(self.state_key))
+        chunk = self._next_chunk()
+        files = PackageFiles(form, self._fresh_folder())
+        writer = RunWriter(self._settings.project, load_id, tables, files, self.privacy)
+        yield from self._remove_gone(writer)
+        yield from self._read_results(chunk, writer)
+        if not self._has_companions:
+            yield from self._read_companions(chunk, writer, saved.setdefault("companions", {}))
+        yield from writer.flush()
+        self.report.rows.update(writer.rows)
+        if not self.is_range and (chunk or self._gone):
+            projects[self.state_key] = self._advance(projects.get(self.state_key), chunk)
+        self._gone = []
+
+    def _next_chunk(self) -> list[Decision]:
+        todo = self._todo or []
+        size = self._chunk_runs or max(1, len(todo))
+        self._todo = todo[size:]
+        return todo[:size]
+
+    def _advance(self, saved: Any, chunk: Sequence[Decision]) -> dict[str, Any]:
+        now = self._clock()
+        state = load_state(saved, now) if self._state is None else self._state
+        self._state = forget_runs(advance(state, chunk, now, self._windows), self._gone)
+        return dump_state(self._state)
 
     def _fresh_folder(self) -> Path:
         """An empty folder for package files; dlt may still want those of the last chunk until the next one starts."""
@@ -181,66 +256,72 @@ class Extraction:
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         return Path(self._folder)
 
-    def _list(self, state: ProjectState) -> list[Run]:
-        wanted = self._wanted
-        since = wanted.since or listing_start(state, self._windows)
-        wanted = RunFilter(since, wanted.until, wanted.run_ids, wanted.evaluations, wanted.models)
-        if self._settings.only_v2_runs:
-            v2 = set(list_v2_run_ids(self.client))
-            return [run for run in self._list_calls(wanted, state) if run.run_id in v2]
-        return self._list_calls(wanted, state)
+    def _remove_gone(self, writer: RunWriter) -> Iterator[TableItem]:
+        """Marks the runs that are gone, or removes them where that is wanted."""
+        if not self._gone:
+            return
+        self.report.runs_deleted += len(self._gone)
+        if self.is_full or self._settings.deleted_runs == "remove":
+            for run_id in self._gone:
+                yield from writer.remove(run_id)
+        elif self._stored_runs:
+            rows = [marked_deleted(row, self._clock()) for row in self._stored_runs(self._gone)]
+            yield from writer.add("evaluation_runs", rows)
 
-    def _list_calls(self, wanted: RunFilter, state: ProjectState) -> list[Run]:
-        known = state.known() or wanted.run_ids
-        listed = list_runs(self.client, wanted, known, self._settings.evaluate_ops or EVALUATE_OPS)
-        for run_id in set(wanted.run_ids) - {run.run_id for run in listed}:
-            read_v2_run(self.client, run_id)
-            raise TerminalApiError(
-                f"The run {run_id} of {self.client.project_id} is an evaluation, but its op is not in evaluate_ops "
-                "or it does not match the other filters. Name its op in evaluate_ops."
-            )
-        return listed
-
-    def _read(
-        self, chunk: list[Decision], files: PackageFiles, tables: frozenset[str], load_id: str
+    def _read_companions(
+        self, chunk: Sequence[Decision], writer: RunWriter, saved: MutableMapping[str, Any]
     ) -> Iterator[TableItem]:
-        writer = _RunWriter(self._settings.project, load_id, tables, files, self.report.rows)
-        for run_id in self._gone:
-            yield from writer.clear(run_id, ("evaluation_runs", *CHILD_TABLES))
-        self._gone = []
-        yield from self._read_results(chunk, writer, tables, load_id)
-        yield from files.flush()
+        """Feedback, and the objects that runs refer to if any run was read; once in an extraction."""
+        project = self._settings.project
+        cursors = {} if self.is_full else dict(saved.get(project, {}))
+        companions = Companions(self.client, cursors, self._clock())
+        runs = [decision.run for decision in [*chunk, *(self._todo or ())]]
+        for table, rows in companions.read(runs, writer.tables):
+            yield from writer.add(table, rows)
+        self._has_companions = True
+        self.report.warnings += companions.warnings
+        if cursors != saved.get(project, {}):
+            saved[project] = cursors
 
-    def _read_results(
-        self, chunk: list[Decision], writer: _RunWriter, tables: frozenset[str], load_id: str
-    ) -> Iterator[TableItem]:
-        rows = bool(tables & _ROW_TABLES)
-        summary = "scorer_stats" in tables or not rows
-        wants = Wants(rows=rows, inputs="dataset_rows" in tables, summary=summary)
-        size = PageSize(self._settings.page_rows, self._settings.max_page_bytes)
-        reader = ResultsReader(self.client, wants, size, self._settings.parallelism)
+    def _read_results(self, chunk: Sequence[Decision], writer: RunWriter) -> Iterator[TableItem]:
+        rows = bool(writer.tables & _ROW_TABLES)
+        wants_summary = "scorer_stats" in writer.tables or ("evaluation_runs" in writer.tables and not rows)
+        wants = Wants(rows=rows, inputs="dataset_rows" in writer.tables, summary=wants_summary)
+        settings = self._settings
+        size = PageSize(settings.page_rows, settings.max_page_bytes)
+        reader = ResultsReader(self.client, wants, size, settings.parallelism, with_costs=settings.with_costs)
         total = self.report.runs_read + len(chunk) + len(self._todo or ())
         for part in reader.read(chunk):
             if isinstance(part, RunRead):
-                yield from self._finish(part, writer, load_id)
+                yield from self._finish(part, writer)
                 self._progress(self.report.runs_read, total)
             else:
                 decision, batch = part
                 self._forget_known_inputs(batch)
                 yield from writer.write(decision.run.run_id, batch)
 
-    def _finish(self, read: RunRead, writer: _RunWriter, load_id: str) -> Iterator[TableItem]:
+    def _finish(self, read: RunRead, writer: RunWriter) -> Iterator[TableItem]:
         run_id = read.decision.run.run_id
         self.report.reasons[read.decision.reason] += 1
         self.report.warnings += [f"run {run_id}: {warning}" for warning in read.warnings]
+        self.read[run_id] = _read_run(read, writer.load_id)
         reading = RunReading(
             status=read.decision.status,
             synced_at=self._clock(),
             url=f"{web_base_url(self.client.base_url)}/{self.client.project_id}/r/call/{run_id}",
-            results_load_id=load_id if read.counts else None,
+            results_load_id=writer.load_id if read.counts else None,
             counts=read.counts,
         )
         yield from writer.close(read, reading)
+        if "predictions" in writer.tables and is_v2_run(read.decision.run):
+            yield from self._read_predictions(read.decision.run, writer)
+
+    def _read_predictions(self, run: Run, writer: RunWriter) -> Iterator[TableItem]:
+        companions = Companions(self.client, {}, self._clock())
+        for table, rows in companions.read_predictions(run):
+            yield from writer.add(table, rows, run.run_id)
+        yield from writer.clear(run.run_id, ("predictions",))
+        self.report.warnings += companions.warnings
 
     def _forget_known_inputs(self, batch: RunBatch) -> None:
         """Drops the inputs that this load has handed over already."""
@@ -251,35 +332,12 @@ class Extraction:
         batch.dataset_rows = fresh
 
 
-class _RunWriter:
-    """Turns the rows of runs into record batches of the wanted tables."""
-
-    def __init__(self, project_id: str, load_id: str, tables: frozenset[str], files: PackageFiles, rows: Counter[str]):
-        self._constants = {"project_id": project_id, "_dlt_load_id": load_id}
-        self._tables = tables
-        self._files = files
-        self._rows = rows
-
-    def write(self, run_id: str, batch: RunBatch) -> Iterator[TableItem]:
-        """Rows of a run."""
-        for table, rows in vars(batch).items():
-            yield from self._add(table, run_id, rows)
-
-    def close(self, read: RunRead, reading: RunReading) -> Iterator[TableItem]:
-        """The run's own row and stats, and a tombstone for every table that is replaced by run."""
-        run = read.decision.run
-        stats = flatten_stats(run.run_id, read.summary) if read.summary else []
-        yield from self._add("evaluation_runs", run.run_id, [flatten_run(self._constants["project_id"], run, reading)])
-        yield from self._add("scorer_stats", run.run_id, stats)
-        yield from self.clear(run.run_id, CHILD_TABLES)
-
-    def clear(self, run_id: str, tables: Iterable[str]) -> Iterator[TableItem]:
-        """Removes what `tables` held of a run before this load."""
-        for table in tables:
-            yield from self._add(table, run_id, [tombstone(table, run_id)], counted=False)
-
-    def _add(self, table: str, run_id: str, rows: Tuples, *, counted: bool = True) -> Iterator[TableItem]:
-        if rows and table in self._tables:
-            self._rows[table] += len(rows) if counted else 0
-            constants = {**self._constants, "run_id": run_id}
-            yield from self._files.add(table, record_batch(table, rows, constants))
+def _read_run(read: RunRead, load_id: str) -> ReadRun:
+    summary = read.summary
+    facts = ApiFacts(
+        run_id=read.decision.run.run_id,
+        row_count=read.total_rows or 0,
+        trial_count=summary.trial_count if summary else None,
+        stats=summary.scorer_stats if summary else (),
+    )
+    return ReadRun(read.decision, load_id, facts, read.has_no_summary, read.trial_calls)

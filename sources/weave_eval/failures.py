@@ -43,7 +43,7 @@ def explained(error: BaseException, profile: Profile) -> WeaveEvalError:
             return _incomplete(cause, profile)
     step = f" in its step {error.step!r}" if isinstance(error, PipelineStepFailed) else ""
     return DestinationError(
-        f"The destination {profile.name!r} ({profile.type}) refused{step}: {_words(chain[-1])} "
+        f"The destination {profile.name!r} ({profile.type}) refused{step}: {one_line(chain[-1])} "
         "What was loaded before stays, and the next load goes on from there."
     )
 
@@ -66,7 +66,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def _words(error: BaseException) -> str:
-    """An error's text on one line, without passwords."""
+def one_line(error: BaseException) -> str:
+    """An error's text as one sentence on one line, without passwords."""
     text = " ".join(str(error).split()) or type(error).__name__
     return _PASSWORD_IN_URL.sub(r"\1:***@", text)[:_LONGEST].rstrip(".") + "."

@@ -331,6 +331,12 @@ def flatten_run(project_id: str, run: Run, reading: RunReading) -> tuple[Any, ..
     )
 
 
+def marked_deleted(row: tuple[Any, ...], deleted_at: datetime) -> tuple[Any, ...]:
+    """A row of `evaluation_runs` with the time at which the run was found deleted, unless it has one."""
+    index = VARYING["evaluation_runs"].index("deleted_at")
+    return row if row[index] else (*row[:index], deleted_at, *row[index + 1 :])
+
+
 def tombstone(table: str, run_id: str) -> tuple[Any, ...]:
     """A row that stands for a run and is not kept: loading it removes what the run had before in that table."""
     columns = TABLES_BY_NAME[table]

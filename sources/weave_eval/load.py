@@ -1,31 +1,36 @@
-"""One project into one destination: pipeline, lock, pending packages, chunks."""
+"""One project into one destination: lock, pending packages, chunks, proof, record."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import dlt
 from dlt.common.configuration.exceptions import ConfigFieldMissingException, ConfigurationException
 from dlt.common.configuration.resolve import resolve_configuration
-from dlt.common.pipeline import LoadInfo, get_dlt_pipelines_dir
-from dlt.extract.source import DltSource
+from dlt.common.pipeline import LoadInfo
 
-from .destinations import Location, Profile
-from .errors import SettingsError
+from .changes import utc_now
+from .client import WeaveClient
+from .destinations import Profile
+from .errors import DestinationError, SettingsError, WeaveEvalError
 from .extraction import Extraction, Progress, Report, connect
 from .failures import destination_errors
 from .locks import load_lock
-from .schema import CONTRACT, dlt_schema
+from .pipelines import complete_tables, lock_path, make_pipeline, make_source, run_pipeline
+from .proving import Proof, proof_rows, prove
+from .records import Record, saved_state, write_records
+from .runs import parse_time
 from .settings import Settings
-from .source import evaluation_resources
-from .warehouse.stored import stored_run_ids
+from .sync_record import SyncRecord
+from .warehouse.database_lock import database_lock
+from .warehouse.stored import run_rows, stored_run_ids
 
 SECTIONS = ("sources", "weave_eval")
 """Where dlt looks up the settings of the source."""
@@ -33,7 +38,10 @@ SECTIONS = ("sources", "weave_eval")
 
 @dataclass
 class LoadResult:
-    """What a load did. Times in seconds, `requests` and the like count HTTP requests."""
+    """What a load did. Times in seconds, `requests` and the like count HTTP requests.
+
+    `unreconciled` are the runs that have ended and do not agree with what Weave says of them, also read twice.
+    """
 
     project: str
     destination: str
@@ -41,11 +49,14 @@ class LoadResult:
     report: Report
     traffic: dict[str, int]
     load_ids: list[str] = field(default_factory=list)
+    unreconciled: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
     def status(self) -> str:
-        """`loaded`, or `unchanged` if there was nothing to load."""
+        """`loaded`, `unchanged` if there was nothing to load, or `unreconciled`."""
+        if self.unreconciled:
+            return "unreconciled"
         return "loaded" if self.load_ids else "unchanged"
 
     @property
@@ -65,9 +76,11 @@ class LoadResult:
             "runs_read": report.runs_read,
             "runs_unchanged": report.runs_unchanged,
             "runs_open": report.runs_open,
+            "runs_deleted": report.runs_deleted,
             "reasons": dict(report.reasons),
             "rows": dict(report.rows),
             "warnings": report.warnings,
+            "unreconciled": self.unreconciled,
             **self.traffic,
             "load_ids": self.load_ids,
             "seconds": round(self.seconds, 3),
@@ -105,36 +118,144 @@ def resolve_settings(**given: Any) -> Settings:
 
 
 def load_project(settings: Settings, profile: Profile, options: LoadOptions = _DEFAULTS) -> LoadResult:
-    """Loads what is new or changed in a project.
+    """Loads what is new or changed in a project, proves it, and leaves a record.
 
     Raises `SettingsError`, `ApiError`, `DestinationError` or `BusyError`; whatever was loaded before the error stays
     loaded, and the next load goes on from there.
     """
-    began = time.monotonic()
-    client = connect(settings)
-    with destination_errors(profile):
-        location = profile.location()
-    lock = lock_path(location, settings.project)
-    with load_lock(lock, f"loading {settings.project}", options.wait_seconds), destination_errors(profile):
-        pipeline = make_pipeline(settings.project, profile, location, options.pipelines_dir)
+    with locked_pipeline(settings, profile, options) as (pipeline, client):
         extraction = Extraction(
             settings,
             client=client,
             progress=options.progress,
             chunk_runs=settings.package_runs,
-            stored=stored_run_ids(profile, settings.project) if options.is_full else None,
+            stored_ids=stored_run_ids(profile, settings.project) if options.is_full else None,
+            stored_runs=partial(run_rows, profile),
         )
-        load_ids = list(_load(pipeline, extraction))
+        command = "full load" if extraction.is_full else "range load" if extraction.is_range else "load"
+        return Execution(settings, profile, pipeline, extraction, command).run()
+
+
+@contextmanager
+def locked_pipeline(
+    settings: Settings, profile: Profile, options: LoadOptions
+) -> Iterator[tuple[dlt.Pipeline, WeaveClient]]:
+    """The project's pipeline and a client, while no other load of the same runs."""
+    client = connect(settings)
+    with destination_errors(profile):
+        location = profile.location()
+    purpose = f"loading {settings.project}"
+    with (
+        load_lock(lock_path(location, settings.project), purpose, options.wait_seconds),
+        destination_errors(profile),
+        database_lock(location, settings.project, options.wait_seconds),
+    ):
+        yield make_pipeline(settings.project, profile, location, options.pipelines_dir), client
     client.close()
-    return LoadResult(
-        project=settings.project,
-        destination=profile.name,
-        dataset=profile.dataset,
-        report=extraction.report,
-        traffic=client.traffic.as_dict(),
-        load_ids=load_ids,
-        seconds=time.monotonic() - began,
-    )
+
+
+class Execution:
+    """One execution of a command that loads: chunks, proof, and the record it leaves."""
+
+    def __init__(
+        self, settings: Settings, profile: Profile, pipeline: dlt.Pipeline, extraction: Extraction, command: str
+    ):
+        self._settings = settings
+        self._profile = profile
+        self._pipeline = pipeline
+        self._extraction = extraction
+        self._record = SyncRecord(utc_now(), command, profile.name)
+        self._load_ids: list[str] = []
+
+    def run(self) -> LoadResult:
+        """Loads and proves; an error is recorded, where that can be done, and raised."""
+        began = time.monotonic()
+        try:
+            with self._timed("load"), destination_errors(self._profile):
+                self._load()
+            with self._timed("prove"):
+                failed = self._prove_or_repeat()
+        except WeaveEvalError as error:
+            with suppress(WeaveEvalError):
+                self._record_failure(error)
+            raise
+        result = self._result(failed)
+        self._record_result(result)
+        result.seconds = time.monotonic() - began
+        return result
+
+    def _load(self) -> None:
+        """Finishes what an earlier load left behind, then loads chunk after chunk."""
+        if self._pipeline.has_pending_data:
+            self._note(run_pipeline(self._pipeline))
+        while self._extraction.has_more:
+            source = make_source(self._extraction, is_indexed=self._profile.type == "postgres")
+            self._note(run_pipeline(self._pipeline, source))
+
+    def _note(self, info: LoadInfo | None) -> None:
+        """Remembers what was loaded; the tables are completed once the first chunk has made them."""
+        loaded = list(info.loads_ids) if info else []
+        if loaded and not self._load_ids:
+            self._extraction.report.warnings += complete_tables(self._pipeline, self._profile.type)
+        self._load_ids += loaded
+
+    def _prove_or_repeat(self) -> list[str]:
+        """Runs that have ended and do not reconcile, also after they were read a second time."""
+        proofs = prove(self._profile, self._extraction.read)
+        failed = [proof for proof in proofs if proof.is_failed]
+        if failed:
+            self._extraction.take([proof.read.decision for proof in failed])
+            with destination_errors(self._profile):
+                self._load()
+            proofs = prove(self._profile, self._extraction.read)
+        self._proofs = proofs
+        return [proof.landed.run_id for proof in proofs if proof.is_failed]
+
+    def _result(self, unreconciled: list[str]) -> LoadResult:
+        return LoadResult(
+            project=self._settings.project,
+            destination=self._profile.name,
+            dataset=self._profile.dataset,
+            report=self._extraction.report,
+            traffic=self._extraction.client.traffic.as_dict(),
+            load_ids=self._load_ids,
+            unreconciled=unreconciled,
+        )
+
+    def _record_result(self, result: LoadResult) -> None:
+        """Leaves the proofs and a row in `syncs`; of an execution that found nothing new, only now and then."""
+        if result.load_ids or self._is_heartbeat_due():
+            self._write(result.status, proofs=self._proofs)
+
+    def _is_heartbeat_due(self) -> bool:
+        last = saved_state(self._pipeline).get("heartbeats", {}).get(self._settings.project)
+        hours = timedelta(hours=self._settings.heartbeat_hours)
+        try:
+            return not last or not timedelta(0) <= utc_now() - parse_time(last) < hours
+        except ValueError:
+            return True
+
+    def _record_failure(self, error: WeaveEvalError) -> None:
+        """Leaves a row in `syncs`, and the proofs of what was loaded before the error."""
+        if not isinstance(error, DestinationError) and not self._pipeline.has_pending_data:
+            proofs = prove(self._profile, self._extraction.read) if self._load_ids else []
+            self._write("failed", proofs=proofs, error=str(error))
+
+    def _write(self, status: str, *, proofs: list[Proof], error: str | None = None) -> None:
+        now = utc_now()
+        report, traffic = self._extraction.report, self._extraction.client.traffic.as_dict()
+        sync = Record("syncs", [self._record.row(status, now, report, traffic, error)])
+        with destination_errors(self._profile):
+            write_records(self._pipeline, self._settings.project, [*proof_rows(proofs, now), sync], now)
+            complete_tables(self._pipeline, self._profile.type)
+
+    @contextmanager
+    def _timed(self, step: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._record.seconds[step] = time.monotonic() - began
 
 
 @dataclass(frozen=True)
@@ -165,62 +286,12 @@ def plan_project(settings: Settings, profile: Profile, options: LoadOptions = _D
     """What `load_project` would read now; reads and writes no table."""
     client = connect(settings)
     stored = stored_run_ids(profile, settings.project) if options.is_full else None
-    extraction = Extraction(settings, client=client, stored=stored)
+    extraction = Extraction(settings, client=client, stored_ids=stored)
     with destination_errors(profile):
         pipeline = make_pipeline(settings.project, profile, profile.location(), options.pipelines_dir)
         pipeline.sync_destination()
-    saved = pipeline.state.get("sources", {}).get("weave_eval", {}).get("projects", {})
+    saved = saved_state(pipeline).get("projects", {})
     decisions = extraction.plan(saved.get(extraction.state_key))
     client.close()
     reasons: Counter[str] = Counter(decision.reason for decision in decisions)
     return Plan(settings.project, extraction.report.runs_listed, dict(reasons))
-
-
-def _load(pipeline: dlt.Pipeline, extraction: Extraction) -> Iterator[str]:
-    """Finishes what an earlier load left behind, then loads chunk after chunk; yields load ids."""
-    if pipeline.has_pending_data:
-        yield from _load_ids(pipeline.run())
-    while extraction.has_more:
-        yield from _load_ids(pipeline.run(make_source(extraction)))
-
-
-def _load_ids(info: LoadInfo | None) -> list[str]:
-    return list(info.loads_ids) if info else []
-
-
-def make_source(extraction: Extraction) -> DltSource:
-    """A dlt source that reads the next chunk of `extraction`."""
-    source = DltSource.from_data(dlt_schema(), "weave_eval", evaluation_resources(extraction))
-    source.schema_contract = CONTRACT
-    source.max_table_nesting = 0
-    return source
-
-
-def make_pipeline(project: str, profile: Profile, location: Location, pipelines_dir: str | None = None) -> dlt.Pipeline:
-    """The project's pipeline: its own name, state and staging dataset, so that projects load side by side.
-
-    Its working folder belongs to one place: what was loaded elsewhere must not count here.
-    """
-    slug = project_slug(project)
-    folder = Path(pipelines_dir or get_dlt_pipelines_dir()) / f"weave_eval_{location.type}_{location.mark}"
-    return dlt.pipeline(
-        pipeline_name=f"weave_eval_{slug}",
-        destination=profile.destination(staging_layout=f"%s_staging_{slug}"),
-        dataset_name=profile.dataset,
-        pipelines_dir=str(folder),
-    )
-
-
-def project_slug(project: str) -> str:
-    """A short name for a project that is legal in every warehouse and differs from every other project's."""
-    words = re.sub(r"[^a-z0-9]+", "_", project.lower()).strip("_")[:24].strip("_")
-    mark = hashlib.blake2b(project.encode(), digest_size=4).hexdigest()
-    return f"{words}_{mark}" if words else mark
-
-
-def lock_path(location: Location, project: str) -> Path:
-    """The lock of a load: one for a DuckDB file, else one for a project in a place."""
-    if location.database_file:
-        return Path(f"{location.database_file}.lock")
-    name = f"{location.type}_{location.mark}_{project_slug(project)}.lock"
-    return Path(get_dlt_pipelines_dir()) / "weave_eval_locks" / name

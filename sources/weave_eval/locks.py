@@ -25,7 +25,7 @@ def load_lock(path: Path, purpose: str, wait_seconds: float = 0.0) -> Iterator[N
     try:
         lock.acquire(timeout=wait_seconds)
     except Timeout:
-        raise BusyError(f"{_holder(holder)} Nothing was done; run again later, or wait for it with --wait.") from None
+        raise busy_error(_read(holder)) from None
     try:
         holder.write_text(
             f"process {os.getpid()}, {purpose}, since {utc_now():%Y-%m-%d %H:%M:%S} UTC", encoding="utf-8"
@@ -36,8 +36,14 @@ def load_lock(path: Path, purpose: str, wait_seconds: float = 0.0) -> Iterator[N
         lock.release()
 
 
-def _holder(path: Path) -> str:
+def busy_error(holder: str | None) -> BusyError:
+    """The error for a lock that is taken by `holder`, if it is known."""
+    who = f" ({holder})" if holder else ""
+    return BusyError(f"Another load is running{who}. Nothing was done; run again later, or wait for it with --wait.")
+
+
+def _read(path: Path) -> str | None:
     try:
-        return f"Another load is running ({path.read_text(encoding='utf-8')})."
+        return path.read_text(encoding="utf-8")
     except OSError:
-        return "Another load is running."
+        return None

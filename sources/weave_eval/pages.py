@@ -7,6 +7,7 @@ are not known here) is decoded the slow way, to the same result with the unusual
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
@@ -98,7 +99,7 @@ class Page(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct, forbid_unknown_fields=True):
-    rows: list[Row] = []
+    rows: list[Row]
     total_rows: int | None = None
     summary: msgspec.Raw = NULL
     warnings: list[str] | None = None
@@ -115,7 +116,7 @@ def parse_page(body: bytes) -> Page:
     if not needs_cleaning(body):
         try:
             answer = _ANSWER.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
         else:
             if bytes(answer.summary) == b"null":
@@ -146,35 +147,52 @@ def _page(answer: dict[str, Any]) -> Page:
 
 
 def _row(row: dict[str, Any], changes: Changes) -> Row:
-    known = {"row_digest", "raw_data_row", "evaluations"}
+    runs = row.get("evaluations") or ()
+    known = {"row_digest", "raw_data_row", "evaluations", *_RUN_FIELDS}
+    of_runs = {name: value for run in runs for name, value in run.items() if name not in _RUN_FIELDS}
     return Row(
         row_digest=clean_text(row["row_digest"], changes),
         raw_data_row=_raw(row.get("raw_data_row"), changes),
         evaluations=[
-            RunTrials(each["evaluation_call_id"], [_trial(trial, changes) for trial in each.get("trials") or ()])
-            for each in row.get("evaluations") or ()
+            RunTrials(run["evaluation_call_id"], [_trial(trial, changes) for trial in run.get("trials") or ()])
+            for run in runs
         ],
-        extra=_rest(row, known, changes),
+        extra=_rest({**of_runs, **row}, known, changes),
     )
 
 
 def _trial(trial: dict[str, Any], changes: Changes) -> Trial:
-    plain = {name: trial[name] for name in _PLAIN if name in trial}
+    plain = {name: _fitting(clean_texts(trial.get(name), changes), kind) for name, kind in _PLAIN.items()}
+    odd = {name: trial[name] for name in _PLAIN if trial.get(name) is not None and plain[name] is None}
     scores = trial.get("scores")
+    known = _TRIAL_FIELDS - {"extra"} - odd.keys()
     return Trial(
+        predict_and_score_call_id=clean_text(trial["predict_and_score_call_id"], changes),
         **plain,
         model_output=_raw(trial.get("model_output"), changes),
         scores=clean_texts(scores, changes) if isinstance(scores, dict) else None,
         genai_span_ref=_raw(trial.get("genai_span_ref"), changes),
-        extra=_rest(trial, _TRIAL_FIELDS, changes),
+        extra=_rest(trial, known, changes),
     )
 
 
-_PLAIN = (
-    "predict_and_score_call_id", "predict_call_id", "model_latency_seconds", "total_tokens", "total_cost",
-    "scorer_call_ids",
-)  # fmt: skip
-_TRIAL_FIELDS = {*Trial.__struct_fields__} - {"extra"}
+def _fitting(value: Any, kind: Any) -> Any:
+    """The value if it is of that kind, else None."""
+    try:
+        return None if value is None else msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError:
+        return None
+
+
+_PLAIN: dict[str, Any] = {
+    "predict_call_id": str,
+    "model_latency_seconds": float,
+    "total_tokens": int,
+    "total_cost": float,
+    "scorer_call_ids": dict[str, str],
+}
+_TRIAL_FIELDS = frozenset(Trial.__struct_fields__)
+_RUN_FIELDS = frozenset(RunTrials.__struct_fields__)
 
 
 def _summary(summary: dict[str, Any]) -> Summary:
@@ -190,6 +208,6 @@ def _raw(value: Any, changes: Changes) -> msgspec.Raw:
     return NULL if value is None else msgspec.Raw(to_json(clean(value, changes)))
 
 
-def _rest(fields: dict[str, Any], known: set[str], changes: Changes) -> bytes | None:
+def _rest(fields: dict[str, Any], known: AbstractSet[str], changes: Changes) -> bytes | None:
     rest = {name: value for name, value in fields.items() if name not in known and value is not None}
     return to_json(clean(rest, changes)) if rest else None

@@ -25,7 +25,7 @@ from .trial_calls import TrialCalls, read_trial_calls
 
 _GROUP = 10
 _MAX_CALLS_BYTES = 64_000_000
-_DETERMINISTIC = frozenset({500, 502})
+_DETERMINISTIC = frozenset({408, 500, 502})
 _UNKNOWN_FIELD = 422
 
 

@@ -75,9 +75,9 @@ def parse_run(line: bytes) -> Run:
     """One line of `calls/stream_query`. Raises `msgspec.DecodeError`, `ValueError` or `KeyError` if it is no call."""
     changes = Changes()
     call = _fields(line, changes)
-    inputs = call.get("inputs") or {}
-    attributes = call.get("attributes") or {}
-    summary = call.get("summary") or {}
+    inputs = _object(call.get("inputs"))
+    attributes = _object(call.get("attributes"))
+    summary = _object(call.get("summary"))
     weave_attributes = _object(attributes.get("weave"))
     model = inputs.get("model")
     ended_at = call.get("ended_at")
@@ -108,12 +108,14 @@ def parse_run(line: bytes) -> Run:
 def _fields(line: bytes, changes: Changes) -> dict[str, Any]:
     try:
         call = msgspec.json.decode(line, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         call = parse_tolerantly(line)
     else:
         if not needs_cleaning(line):
             return call
-    cleaned: dict[str, Any] = clean(call, changes)
+    cleaned = clean(call, changes)
+    if not isinstance(cleaned, dict):
+        raise TypeError("no object")
     return cleaned
 
 

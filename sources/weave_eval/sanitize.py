@@ -24,7 +24,11 @@ class Changes:
 
 
 def needs_cleaning(body: bytes) -> bool:
-    """Whether JSON text may hold an escaped NUL or surrogate (false alarms happen, misses do not)."""
+    """Whether JSON text may hold an escaped NUL or surrogate, or is no UTF-8 (false alarms happen, misses do not)."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return True
     return _SUSPECT_ESCAPE.search(body) is not None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dlt.common.schema import Schema
-from dlt.common.schema.typing import TColumnSchema, TSchemaContract, TWriteDispositionConfig
+from dlt.common.schema.typing import TColumnSchema, TSchemaContract, TTableSchema, TWriteDispositionConfig
 from dlt.common.schema.utils import new_table
 
 from .tables import TABLES, Column, Table
@@ -16,8 +16,14 @@ def dlt_schema() -> Schema:
     """A dlt schema with all tables."""
     schema = Schema("weave_eval")
     for table in TABLES:
-        schema.update_table(new_table(table.name, columns=[dlt_column(table, c) for c in table.columns]))
+        schema.update_table(_dlt_table(table))
     return schema
+
+
+def _dlt_table(table: Table) -> TTableSchema:
+    made = new_table(table.name, columns=[dlt_column(table, column) for column in table.columns])
+    made["x-bigquery-cluster-columns"] = list(table.cluster)  # type: ignore[typeddict-unknown-key]
+    return made
 
 
 def dlt_column(table: Table, column: Column) -> TColumnSchema:
@@ -35,11 +41,16 @@ def dlt_column(table: Table, column: Column) -> TColumnSchema:
     return hints
 
 
-def write_disposition(table: Table) -> TWriteDispositionConfig:
+_SCOPE = "run_id IN (SELECT run_id FROM {staging_table})"
+_INDEXED_SCOPE = "run_id = ANY (ARRAY(SELECT DISTINCT run_id FROM {staging_table}))"
+
+
+def write_disposition(table: Table, *, is_indexed: bool = False) -> TWriteDispositionConfig:
     """How rows replace older ones.
 
     A run is replaced whole: whatever the table holds of the runs in the load goes, and what was loaded comes. The
-    tombstones that stand for runs without rows select the run but are not inserted.
+    tombstones that stand for runs without rows select the run but are not inserted. `is_indexed` says that Postgres
+    has indexes: it knows nothing of the rows just staged, and would scan the whole table for `IN`.
     """
     if table.replace == "key":
         return {"disposition": "merge", "strategy": "delete-insert"}
@@ -47,6 +58,6 @@ def write_disposition(table: Table) -> TWriteDispositionConfig:
         "disposition": "merge",
         "strategy": "delete-insert",
         "deduplicated": True,
-        "destination_scope": "run_id IN (SELECT run_id FROM {staging_table})",
+        "destination_scope": _INDEXED_SCOPE if is_indexed else _SCOPE,
         "source_filter": f"{table.kept} <> ''",
     }

@@ -78,15 +78,38 @@ class Settings(BaseConfiguration):
     retry_budget_seconds: float = 300.0
     """How long to go on trying a request that fails."""
 
+    deleted_runs: str = "mark"
+    """What happens to a run that was deleted in Weave: `mark` sets its deleted_at, `remove` removes its rows too."""
+
+    with_costs: bool = True
+    """Whether to ask for costs, where the server knows them."""
+
+    with_predictions: bool = False
+    """Whether to load the table predictions, with one more request for each run made through the v2 API."""
+
+    privacy: Optional[List[str]] = None
+    """Rules for what must not leave Weave as it is, such as `drop trials.output`; see the module privacy."""
+
+    privacy_key: Optional[TSecretStrValue] = None
+    """Secret key of the hashes that privacy rules make."""
+
+    heartbeat_hours: float = 6.0
+    """How often, in hours, a load that found nothing new leaves a row in syncs all the same; 0 for always."""
+
     package_runs: int = 50
     """Runs loaded and committed together; a load that is killed loses at most this much work."""
 
     def on_resolved(self) -> None:
         """Checks what types do not say. Raises `SettingsError`."""
         check_project(self.project)
-        for name in ("page_rows", "max_page_bytes", "parallelism", "requests_per_second", "package_runs"):
+        for name in _POSITIVE:
             if getattr(self, name) <= 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}; it must be greater than 0.")
+        for name in ("lookback_days", "abandon_after_days", "retry_budget_seconds", "heartbeat_hours"):
+            if not 0 <= getattr(self, name) <= _LONGEST:
+                raise SettingsError(f"{name} is {getattr(self, name)}; it must be between 0 and {_LONGEST}.")
+        if self.deleted_runs not in ("mark", "remove"):
+            raise SettingsError(f"deleted_runs is {self.deleted_runs!r}; it must be mark or remove.")
         self.run_filter()
 
     def run_filter(self) -> RunFilter:
@@ -108,9 +131,17 @@ class Settings(BaseConfiguration):
         return Patience(read_timeout=self.read_timeout_seconds, retry_budget=self.retry_budget_seconds)
 
 
+_POSITIVE = (
+    "page_rows", "max_page_bytes", "parallelism", "requests_per_second", "read_timeout_seconds", "package_runs",
+)  # fmt: skip
+_LONGEST = 1_000_000
+
+
 def check_project(project: Any) -> str:
     """`project` if it is an entity and a name. Raises `SettingsError`."""
     entity, slash, name = str(project or "").partition("/")
+    if name == "*":
+        raise SettingsError(f"{project}: Weave's API does not list the projects of an entity; name each project.")
     if not (entity.strip() and slash and name.strip()) or "/" in name:
         raise SettingsError(f"The project is {project!r}; name it as ENTITY/PROJECT, as in its URL on W&B.")
     return str(project)

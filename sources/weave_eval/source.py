@@ -10,12 +10,15 @@ from dlt.common.typing import TSecretStrValue
 from dlt.extract import DltResource
 
 from .extraction import Extraction
-from .package_files import TableItem, form_for
+from .package_files import Form, TableItem, form_for
 from .schema import CONTRACT, dlt_schema, write_disposition
 from .settings import Settings
-from .tables import TABLES
+from .tables import TABLES, Table
 
 _SCHEMA = dlt_schema()
+
+RECORDS = frozenset({"reconciliations", "syncs"})
+"""Tables about loads, which `load_project` writes."""
 
 
 @dlt.source(schema=_SCHEMA, schema_contract=CONTRACT, section="weave_eval", spec=Settings, max_table_nesting=0)
@@ -50,28 +53,39 @@ def weave_eval(
     return evaluation_resources(Extraction(settings))
 
 
-def evaluation_resources(extraction: Extraction) -> List[DltResource]:
-    """The resources, one a table, that share what `extraction` reads."""
+def evaluation_resources(extraction: Extraction, *, is_indexed: bool = False) -> List[DltResource]:
+    """The resources, one a table, that share what `extraction` reads; `is_indexed` as in `write_disposition`.
+
+    Predictions are selected where the settings ask for them.
+    """
 
     @dlt.resource(name="readings", selected=False)
     def readings() -> Iterator[TableItem]:
         tables = dlt.current.source().resources.selected.keys()
-        destination = dlt.current.pipeline().destination
-        form = form_for(destination.destination_type.rsplit(".", 1)[-1] if destination else None)
         load_id = dlt.current.load_package_state()["load_id"]
-        state = dlt.current.source_state().setdefault("projects", {})
-        yield from extraction.items(state, tables, form, load_id)
+        yield from extraction.items(dlt.current.source_state(), tables, current_form(), load_id)
 
-    return [_table_resource(table.name, readings) for table in TABLES]
+    tables = [table for table in TABLES if table.name not in RECORDS]
+    resources = [table_resource(table, readings, is_indexed=is_indexed) for table in tables]
+    for resource in resources:
+        resource.selected = resource.name != "predictions" or extraction.has_predictions
+    return resources
 
 
-def _table_resource(name: str, readings: DltResource) -> DltResource:
-    table = next(table for table in TABLES if table.name == name)
+def current_form() -> Form:
+    """The form in which the running pipeline's destination gets its rows."""
+    destination = dlt.current.pipeline().destination
+    return form_for(destination.destination_type.rsplit(".", 1)[-1] if destination else None)
+
+
+def table_resource(table: Table, items: DltResource, *, is_indexed: bool = False) -> DltResource:
+    """A resource that picks a table's items from those that `items` yields."""
 
     def pick(item: TableItem) -> Iterator[Any]:
-        if item.table == name:
+        if item.table == table.name:
             yield item.item
 
-    resource = dlt.transformer(pick, data_from=readings, name=name)
-    resource.apply_hints(write_disposition=write_disposition(table), columns=_SCHEMA.tables[name]["columns"])
+    resource = dlt.transformer(pick, data_from=items, name=table.name)
+    disposition = write_disposition(table, is_indexed=is_indexed)
+    resource.apply_hints(write_disposition=disposition, columns=_SCHEMA.tables[table.name]["columns"])
     return resource

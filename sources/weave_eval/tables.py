@@ -47,6 +47,11 @@ class Table:
         extra = (EXTRA,) if self.has_extra else ()
         return (PROJECT, *self.own_columns, *extra, LOAD)
 
+    @property
+    def cluster(self) -> tuple[str, ...]:
+        """Columns by which rows are found and replaced: BigQuery clusters by them, Postgres indexes them."""
+        return ("run_id",) if self.replace == "run" else self.key
+
     def column(self, name: str) -> Column:
         """The column of that name. Raises `KeyError` if there is none."""
         for column in self.columns:

@@ -16,7 +16,7 @@ import msgspec
 from .client import UnreadableBodyError, WeaveClient
 from .discovery import split_lines
 from .runs import Run, parse_time
-from .sanitize import Changes, clean_text
+from .sanitize import Changes, clean, clean_text, parse_tolerantly
 
 COLUMNS = ("id", "parent_id", "op_name", "started_at", "ended_at", "exception")
 _TRIAL_OPS = ("predict_and_score", "predictAndScore")
@@ -71,9 +71,16 @@ def _child_of(runs: Sequence[Run]) -> dict[str, Any]:
 
 def _parse_calls(body: bytes) -> list[_Call]:
     try:
-        return [_CALL.decode(line) for line in split_lines(body)]
-    except msgspec.ValidationError as error:
+        return [_parse_call(line) for line in split_lines(body)]
+    except (ValueError, msgspec.MsgspecError) as error:
         raise UnreadableBodyError(f"a line is no call: {error}") from None
+
+
+def _parse_call(line: bytes) -> _Call:
+    try:
+        return _CALL.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.convert(clean(parse_tolerantly(line), Changes()), _Call)
 
 
 def _trials(run_ids: set[str], calls: Sequence[_Call]) -> TrialCalls:

@@ -80,23 +80,28 @@ def snowflake() -> Iterator[Warehouse]:
 @pytest.fixture
 def duckdb(tmp_path: Path) -> Warehouse:
     """A DuckDB file of the test's own."""
-    path = str(tmp_path / "warehouse.duckdb")
+    return duckdb_file(tmp_path / "warehouse.duckdb")
+
+
+def duckdb_file(path: Path) -> Warehouse:
+    """A DuckDB file as a warehouse."""
     return Warehouse(
         name="duckdb",
-        destination=lambda: dlt.destinations.duckdb(path),
-        environment={"DESTINATION__DUCKDB__CREDENTIALS": path},
+        destination=lambda: dlt.destinations.duckdb(str(path)),
+        environment={"DESTINATION__DUCKDB__CREDENTIALS": str(path)},
         sqlalchemy_url=f"duckdb:///{path}",
     )
 
 
-@pytest.fixture(
-    params=[
-        "duckdb",
-        "postgres",
-        pytest.param("bigquery", marks=pytest.mark.slow),
-        pytest.param("snowflake", marks=pytest.mark.slow),
-    ]
-)
+EACH_WAREHOUSE = [
+    "duckdb",
+    "postgres",
+    pytest.param("bigquery", marks=pytest.mark.slow),
+    pytest.param("snowflake", marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture(params=EACH_WAREHOUSE)
 def warehouse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     """Each warehouse in turn, with its environment variables set."""
     chosen: Warehouse = request.getfixturevalue(request.param)

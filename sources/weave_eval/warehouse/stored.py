@@ -1,18 +1,97 @@
-"""Which runs a warehouse holds."""
+"""What a warehouse holds of runs, for loads that compare with it."""
 
 from __future__ import annotations
 
-from sqlalchemy import inspect, select
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from sqlalchemy import JSON, Connection, inspect, select
 
 from ..destinations import Profile
+from ..flatten import VARYING, Tuples
+from ..sanitize import to_json
 from .engine import reading
 from .metadata import sql_tables
+
+_MAX_IDS = 500
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as the warehouse holds it. `is_proven` says that its last reading was reconciled."""
+
+    run_id: str
+    status: str
+    fingerprint: str | None
+    is_deleted: bool
+    is_proven: bool
+    trial_calls: int | None
 
 
 def stored_run_ids(profile: Profile, project: str) -> set[str]:
     """Ids of the project's runs in the warehouse; none before the first load."""
     with reading(profile) as connection:
-        if not inspect(connection).has_table("evaluation_runs", schema=profile.dataset):
+        if not _has_table(connection, profile, "evaluation_runs"):
             return set()
         runs = sql_tables(profile.dataset)["evaluation_runs"].c
         return set(connection.scalars(select(runs.run_id).where(runs.project_id == project)))
+
+
+def stored_runs(profile: Profile, project: str) -> list[StoredRun]:
+    """The project's runs in the warehouse; none before the first load."""
+    with reading(profile) as connection:
+        if not _has_table(connection, profile, "evaluation_runs"):
+            return []
+        tables = sql_tables(profile.dataset)
+        runs = tables["evaluation_runs"].c
+        columns = (runs.run_id, runs.status, runs.fingerprint, runs.deleted_at, runs.results_load_id)
+        found = connection.execute(select(*columns).where(runs.project_id == project)).all()
+        proofs = _proofs(connection, profile, project)
+        return [
+            StoredRun(run_id, status, fingerprint, deleted_at is not None, *_proof(proofs.get(run_id), load_id))
+            for run_id, status, fingerprint, deleted_at, load_id in found
+        ]
+
+
+def _proofs(connection: Connection, profile: Profile, project: str) -> dict[str, tuple[str, bool, int | None]]:
+    if not _has_table(connection, profile, "reconciliations"):
+        return {}
+    proofs = sql_tables(profile.dataset)["reconciliations"].c
+    query = select(proofs.run_id, proofs.load_id, proofs.is_reconciled, proofs.trial_call_count)
+    rows = connection.execute(query.where(proofs.project_id == project))
+    return {run_id: (load_id, bool(is_reconciled), calls) for run_id, load_id, is_reconciled, calls in rows}
+
+
+def _proof(proof: tuple[str, bool, int | None] | None, load_id: str | None) -> tuple[bool, int | None]:
+    """Whether the run's rows are those that were reconciled, and the trial calls that Weave had then."""
+    if proof is None or proof[0] != load_id:
+        return False, None
+    return proof[1], proof[2]
+
+
+def run_rows(profile: Profile, run_ids: Collection[str]) -> Tuples:
+    """The rows of `evaluation_runs` for these runs, in the order of `VARYING`, JSON as text."""
+    ids = sorted(run_ids)
+    columns = [sql_tables(profile.dataset)["evaluation_runs"].c[name] for name in VARYING["evaluation_runs"]]
+    rows: Tuples = []
+    with reading(profile) as connection:
+        for start in range(0, len(ids), _MAX_IDS):
+            chosen = columns[0].in_(ids[start : start + _MAX_IDS])
+            for row in connection.execute(select(*columns).where(chosen)):
+                values = zip(columns, row, strict=True)
+                rows.append(tuple(_value(value, profile, is_json=isinstance(c.type, JSON)) for c, value in values))
+    return rows
+
+
+def _value(value: Any, profile: Profile, *, is_json: bool) -> Any:
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=timezone.utc)
+    if not is_json or value is None:
+        return value
+    return value.encode() if profile.type == "snowflake" and isinstance(value, str) else to_json(value)
+
+
+def _has_table(connection: Connection, profile: Profile, name: str) -> bool:
+    return inspect(connection).has_table(name, schema=profile.dataset)

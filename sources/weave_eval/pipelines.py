@@ -1,0 +1,86 @@
+"""The pipeline of a project: made, run, completed after a load; and its lock."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import dlt
+from dlt.common.destination.exceptions import DestinationException
+from dlt.common.pipeline import LoadInfo, get_dlt_pipelines_dir
+from dlt.extract.source import DltSource
+from dlt.pipeline.helpers import retry_schema_update
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
+
+from .destinations import Location, Profile
+from .extraction import Extraction
+from .failures import one_line
+from .schema import CONTRACT, dlt_schema
+from .source import evaluation_resources
+from .warehouse.comments import update_comments
+from .warehouse.layout import make_indexes
+
+_SCHEMA_ATTEMPTS = 6
+
+
+def run_pipeline(pipeline: dlt.Pipeline, source: DltSource | None = None) -> LoadInfo | None:
+    """Runs the pipeline, again if another project's load made the same tables at the same moment."""
+    retrying = Retrying(
+        retry=retry_if_exception(retry_schema_update()),
+        stop=stop_after_attempt(_SCHEMA_ATTEMPTS),
+        wait=wait_random(0.1, 1.0),
+        reraise=True,
+    )
+    # A later attempt finishes the package that the first one has made.
+    todo = [source]
+    return retrying(lambda: pipeline.run(todo.pop() if todo else None))
+
+
+def complete_tables(pipeline: dlt.Pipeline, warehouse: str) -> list[str]:
+    """Makes the indexes and comments that the tables lack; what stands in the way is a warning, for the rows are in."""
+    try:
+        with pipeline.sql_client() as sql:
+            make_indexes(sql, warehouse)
+            update_comments(sql, warehouse)
+    except DestinationException as error:
+        return [f"The rows are loaded, but some tables lack their index or comments: {one_line(error)}"]
+    return []
+
+
+def make_source(extraction: Extraction, *, is_indexed: bool = False) -> DltSource:
+    """A dlt source that reads the next chunk of `extraction`."""
+    source = DltSource.from_data(dlt_schema(), "weave_eval", evaluation_resources(extraction, is_indexed=is_indexed))
+    source.schema_contract = CONTRACT
+    source.max_table_nesting = 0
+    return source
+
+
+def make_pipeline(project: str, profile: Profile, location: Location, pipelines_dir: str | None = None) -> dlt.Pipeline:
+    """The project's pipeline: its own name, state and staging dataset, so that projects load side by side.
+
+    Its working folder belongs to one place: what was loaded elsewhere must not count here.
+    """
+    slug = project_slug(project)
+    folder = Path(pipelines_dir or get_dlt_pipelines_dir()) / f"weave_eval_{location.type}_{location.mark}"
+    return dlt.pipeline(
+        pipeline_name=f"weave_eval_{slug}",
+        destination=profile.destination(staging_layout=f"%s_staging_{slug}"),
+        dataset_name=profile.dataset,
+        pipelines_dir=str(folder),
+    )
+
+
+def project_slug(project: str) -> str:
+    """A short name for a project that is legal in every warehouse and differs from every other project's."""
+    words = re.sub(r"[^a-z0-9]+", "_", project.lower()).strip("_")[:24].strip("_")
+    mark = hashlib.blake2b(project.encode(), digest_size=4).hexdigest()
+    return f"{words}_{mark}" if words else mark
+
+
+def lock_path(location: Location, project: str) -> Path:
+    """The lock of a load: one for a DuckDB file, else one for a project in a place."""
+    if location.database_file:
+        return Path(f"{location.database_file}.lock")
+    name = f"{location.type}_{location.mark}_{project_slug(project)}.lock"
+    return Path(get_dlt_pipelines_dir()) / "weave_eval_locks" / name

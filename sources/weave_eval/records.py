@@ -1,0 +1,64 @@
+"""Rows about loads themselves: reconciliations and syncs, written by dlt in a package of their own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import dlt
+from dlt.extract.source import DltSource
+
+from .flatten import Tuples
+from .package_files import PackageFiles, TableItem
+from .privacy import Privacy
+from .run_writer import RunWriter
+from .schema import CONTRACT, dlt_schema
+from .source import current_form, table_resource
+from .tables import TABLES_BY_NAME
+
+WRITTEN = ("reconciliations", "scorer_stats", "syncs")
+
+
+@dataclass(frozen=True)
+class Record:
+    """Rows of a table, in the order of `VARYING`; of one run, where the table has a run's rows."""
+
+    table: str
+    rows: Tuples
+    run_id: str = ""
+
+
+def write_records(pipeline: dlt.Pipeline, project: str, found: Sequence[Record], now: datetime) -> None:
+    """Loads the records and remembers `now` as the time of the last heartbeat."""
+    with tempfile.TemporaryDirectory(prefix="weave_eval_") as folder:
+        pipeline.run(_source(project, found, now, Path(folder), is_indexed=_is_postgres(pipeline)))
+
+
+def _source(project: str, found: Sequence[Record], now: datetime, folder: Path, *, is_indexed: bool) -> DltSource:
+    @dlt.resource(name="records", selected=False)
+    def records() -> Iterator[TableItem]:
+        load_id = dlt.current.load_package_state()["load_id"]
+        writer = RunWriter(project, load_id, WRITTEN, PackageFiles(current_form(), folder), Privacy(()))
+        for record in found:
+            yield from writer.add(record.table, record.rows, record.run_id)
+        yield from writer.flush()
+        dlt.current.source_state().setdefault("heartbeats", {})[project] = now.isoformat()
+
+    resources = [table_resource(TABLES_BY_NAME[name], records, is_indexed=is_indexed) for name in WRITTEN]
+    source = DltSource.from_data(dlt_schema(), "weave_eval", resources)
+    source.schema_contract = CONTRACT
+    source.max_table_nesting = 0
+    return source
+
+
+def _is_postgres(pipeline: dlt.Pipeline) -> bool:
+    return pipeline.destination is not None and pipeline.destination.destination_type.endswith("postgres")
+
+
+def saved_state(pipeline: dlt.Pipeline) -> Mapping[str, Mapping[str, str]]:
+    """The source's part of the pipeline's state."""
+    state: Mapping[str, Mapping[str, str]] = pipeline.state.get("sources", {}).get("weave_eval", {})
+    return state

@@ -1,0 +1,69 @@
+"""A dataset of any warehouse that a project is loaded into, and what it holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timezone
+from typing import Any
+
+import sqlalchemy as sa
+
+from tests.loading import Place
+from tests.tables_of import OF_THE_LOAD, Row, Tables, lasting, ordered
+from tests.warehouses.warehouse import Warehouse
+from weave_eval.destinations import Profile
+from weave_eval.tables import TABLES, Table
+from weave_eval.warehouse.engine import reading
+from weave_eval.warehouse.metadata import sql_tables
+
+EPOCH_FOR_NULL = "a NULL timestamp is fetched as 1970-01-01, though IS NULL finds it"
+
+
+OF_A_MOMENT = OF_THE_LOAD | {"load_id", "checked_at"}
+
+
+def comparable(place: Place) -> Tables:
+    """The tables of a place without what differs from load to load."""
+    tables = lasting(place.tables(), without=OF_A_MOMENT)
+    tables.pop("syncs", None)
+    return tables
+
+
+class Reference(Place):
+    """A DuckDB file under a profile name that no environment variable speaks of."""
+
+    @property
+    def profile(self) -> Profile:
+        return Profile("reference", "duckdb", "weave", {"credentials": str(self.file)})
+
+
+@dataclasses.dataclass(frozen=True)
+class Landing(Place):
+    """A dataset of `warehouse`, which the environment leads to."""
+
+    warehouse: Warehouse
+    dataset: str
+
+    @property
+    def profile(self) -> Profile:
+        return Profile(self.warehouse.name, self.warehouse.name, self.dataset, {})
+
+    def tables(self) -> Tables:
+        """Every table's rows, read through SQLAlchemy; JSON parsed, times in UTC."""
+        with reading(self.profile) as connection:
+            names = {name.split(".")[-1] for name in sa.inspect(connection).get_table_names(schema=self.dataset)}
+            return {table.name: self._rows(connection, table) for table in TABLES if table.name in names}
+
+    def _rows(self, connection: sa.Connection, table: Table) -> list[Row]:
+        columns = sql_tables(self.dataset)[table.name].c
+        nulls = [columns[column.name].is_(None).label(f"{column.name}_is_null") for column in table.columns]
+        found = connection.execute(sa.select(*columns, *nulls)).mappings()
+        return ordered([{c.name: self._plain(c.type, row, c.name) for c in table.columns} for row in found])
+
+    def _plain(self, kind: str, row: sa.RowMapping, name: str) -> Any:
+        value = row[name]
+        if kind == "timestamp" and value is not None:
+            if EPOCH_FOR_NULL in self.warehouse.differences and row[f"{name}_is_null"]:
+                return None
+            return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
+        return value
