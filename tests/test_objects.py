@@ -298,7 +298,7 @@ def test_what_weave_does_not_know_is_left_out_with_a_warning() -> None:
     [
         ("2026-11-23 13:36:35.206742+00:00", datetime(2026, 11, 23, 13, 36, 35, 206742, tzinfo=timezone.utc)),
         ("2026-11-23T13:36:35Z", datetime(2026, 11, 23, 13, 36, 35, tzinfo=timezone.utc)),
-        ("2026-11-23 13:36:35.", None),
+        ("2026-11-24 01:02:03.", datetime(2026, 11, 24, 1, 2, 3, tzinfo=timezone.utc)),
         ("some time", None),
     ],
 )

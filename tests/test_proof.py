@@ -131,7 +131,7 @@ def api_facts(place: Place, run_id: str) -> ApiFacts:
     page = parse_page(answer.content)
     assert page.summary
     run = next(iter(page.summary.evaluations), None)
-    return ApiFacts(run_id, page.total_rows, run and run.trial_count, run.scorer_stats if run else ())
+    return ApiFacts(run_id, page.total_rows, run.trial_count if run else None, run.scorer_stats if run else ())
 
 
 def reconciled(place: Place) -> dict[str, Reconciliation]:
@@ -161,6 +161,18 @@ def test_a_bulk_of_runs_reconciles(server: WeaveServer, tmp_path: Path) -> None:
     assert {run_id: (each.trial_count, each.differences) for run_id, each in found.items()} == dict.fromkeys(
         ids, (120, [])
     )
+
+
+def test_what_privacy_hides_is_in_no_file_and_every_run_reconciles(sdk_project: Project, tmp_path: Path) -> None:
+    place = Place(sdk_project.server, sdk_project.name, tmp_path)
+    place.load(privacy=["preset no-content"])
+    assert {run_id for run_id, each in reconciled(place).items() if not each.is_reconciled} == set()
+    files = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    tables = str(place.tables())
+    for blocked in ("Capital of", "N'Djamena", "no atlas page", "scorer divides by zero", "judge quota", "fair: "):
+        assert blocked not in tables
+        assert blocked.encode() not in files
+    assert "class_model-evaluation" in tables
 
 
 @pytest.mark.parametrize(

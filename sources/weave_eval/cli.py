@@ -7,6 +7,7 @@ lock, 130 interrupted, 143 terminated.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,10 @@ _LOAD_EXAMPLES = """examples:
 _CHECK_EXAMPLES = """examples:
   weave-eval check --project my-team/my-project
   weave-eval check --project my-team/my-project --destination postgres
+"""
+_VERIFY_EXAMPLES = """examples:
+  weave-eval verify --project my-team/my-project --dry-run
+  weave-eval verify --project my-team/my-project --destination postgres
 """
 _STATUS_EXAMPLES = """examples:
   weave-eval status
@@ -46,18 +51,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         commands = import_module(".commands", __package__)
         return int(getattr(commands, options.command)(options))
     except KeyboardInterrupt:
-        return _ended("interrupted", INTERRUPTED)
+        how, code = "interrupted", INTERRUPTED
     except _Terminated:
-        return _ended("terminated", TERMINATED)
+        how, code = "terminated", TERMINATED
+    _leave(how, code)
 
 
 def _terminate(number: int, frame: object) -> NoReturn:  # noqa: ARG001
     raise _Terminated
 
 
-def _ended(how: str, code: int) -> int:
+def _leave(how: str, code: int) -> NoReturn:
+    """Ends the process at once: an orderly exit would wait for the answers that are still on their way."""
     sys.stderr.write(f"{how}: what was loaded stays, and the next load goes on from there.\n")
-    return code
+    sys.stderr.flush()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_destination(load)
     _add_range(load)
     _add_output(load)
+    verify = _command(commands, "verify", "compare all runs with the warehouse and repair it", _VERIFY_EXAMPLES)
+    _add_projects(verify)
+    _add_destination(verify)
+    verify.add_argument("--dry-run", action="store_true", help="say what differs, and repair nothing")
+    _add_wait(verify)
+    _add_output(verify)
     check = _command(commands, "check", "check key, project and destination without loading", _CHECK_EXAMPLES)
     _add_projects(check)
     _add_destination(check)
@@ -125,6 +140,10 @@ def _add_range(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", action="append", metavar="NAME", help="only runs of this model (or ref)")
     parser.add_argument("--full", action="store_true", help="read every run again, and remove runs that are gone")
     parser.add_argument("--dry-run", action="store_true", help="say what would be read, and read nothing")
+    _add_wait(parser)
+
+
+def _add_wait(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="wait for another load to end")
 
 

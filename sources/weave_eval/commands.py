@@ -13,8 +13,9 @@ from .console import Console
 from .demo.show import show_demo
 from .destinations import Profile, profile
 from .errors import BusyError, SettingsError, WeaveEvalError
-from .load import LoadOptions, LoadResult, load_project, plan_project, resolve_settings
+from .load import LoadOptions, LoadResult, configured_projects, load_project, plan_project, resolve_settings
 from .settings import Settings
+from .verify import Findings, verify_project
 from .warehouse.status import ProjectStatus, project_statuses
 
 
@@ -27,7 +28,12 @@ def load(options: argparse.Namespace) -> int:
     except SettingsError as error:
         console.error(str(error))
         return MISUSED
-    return _worst(_load_one(console, options, project, destination) for project in options.project or [None])
+    return _worst(_load_one(console, options, project, destination) for project in _projects(options))
+
+
+def _projects(options: argparse.Namespace) -> list[str | None]:
+    """The projects that were named, else the configured ones; None stands for the one that dlt finds."""
+    return list(options.project or configured_projects() or [None])
 
 
 def _load_one(console: Console, options: argparse.Namespace, project: str | None, destination: Profile) -> int:
@@ -99,6 +105,38 @@ def _show_result(console: Console, result: LoadResult) -> int:
     return FAILED
 
 
+def verify(options: argparse.Namespace) -> int:
+    """Compares each project with the warehouse and repairs what differs; one that fails does not stop the others."""
+    console = Console(is_json=options.json, is_quiet=options.quiet)
+    _quieten_dlt()
+    try:
+        destination = profile(options.destination, dataset=options.dataset)
+    except SettingsError as error:
+        console.error(str(error))
+        return MISUSED
+    return _worst(_verify_one(console, options, project, destination) for project in _projects(options))
+
+
+def _verify_one(console: Console, options: argparse.Namespace, project: str | None, destination: Profile) -> int:
+    try:
+        settings = resolve_settings(project=project)
+        with console.progress(settings.project) as progress:
+            chosen = LoadOptions(wait_seconds=options.wait, progress=progress)
+            verified = verify_project(settings, destination, chosen, is_dry_run=options.dry_run)
+    except WeaveEvalError as error:
+        console.error(str(error))
+        return exit_code(error)
+    findings = verified.findings
+    console.result({**findings.as_dict(), **verified.traffic}, _findings_text(findings, verified.traffic))
+    return _show_result(console, verified.repair) if verified.repair and not findings.is_clean else DONE
+
+
+def _findings_text(findings: Findings, traffic: dict[str, int]) -> str:
+    lists = {name: len(runs) for name, runs in vars(findings).items() if isinstance(runs, list) and runs}
+    differing = ", ".join(f"{count} {name}" for name, count in lists.items()) or "all agree"
+    return f"{findings.project}: {findings.runs_listed} runs compared, {differing}, {traffic['requests']} requests"
+
+
 def _show_plan(console: Console, settings: Settings, destination: Profile, *, is_full: bool) -> None:
     plan = plan_project(settings, destination, LoadOptions(is_full=is_full))
     reasons = ", ".join(f"{count} {reason}" for reason, count in plan.reasons.items()) or "none"
@@ -116,7 +154,7 @@ def check(options: argparse.Namespace) -> int:
     codes = []
     try:
         destination = profile(options.destination, dataset=options.dataset)
-        for project in options.project or [None]:
+        for project in _projects(options):
             settings = resolve_settings(project=project)
             for finding in checks.check(settings, destination):
                 console.text(f"{'failed' if finding.error else 'ok':6} {finding.subject}: {finding.text}")
@@ -146,9 +184,17 @@ def status(options: argparse.Namespace) -> int:
 
 def _status_text(status: ProjectStatus) -> str:
     shown = status.as_dict()
-    runs = ", ".join(f"{count} {name}" for name, count in sorted(status.runs.items()))
-    finished = shown["last_run_finished_at"] or "never"
-    return f"{status.project}: {runs}; last run finished {finished}; last load {shown['last_loaded_at']}"
+    runs = ", ".join(f"{count} {name}" for name, count in sorted(status.runs.items())) or "no runs"
+    parts = [
+        f"{status.project}: {runs}",
+        f"last run finished {shown['last_run_finished_at'] or 'never'}",
+        f"last load {shown['last_loaded_at'] or 'never'}",
+        f"last sync {shown['last_synced_at'] or 'never'}",
+    ]
+    parts += [f"{status.deleted_runs} deleted in Weave"] if status.deleted_runs else []
+    parts += [f"{status.unreconciled_runs} not reconciled"] if status.unreconciled_runs else []
+    parts += [f"last error: {status.last_error}"] if status.last_error else []
+    return "; ".join(parts)
 
 
 def demo(options: argparse.Namespace) -> int:

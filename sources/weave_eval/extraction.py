@@ -248,10 +248,14 @@ class Extraction:
         self._state = forget_runs(advance(state, chunk, now, self._windows), self._gone)
         return dump_state(self._state)
 
-    def _fresh_folder(self) -> Path:
-        """An empty folder for package files; dlt may still want those of the last chunk until the next one starts."""
+    def close(self) -> None:
+        """Removes the files that were made for dlt, which has loaded or copied them by now."""
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _fresh_folder(self) -> Path:
+        """An empty folder for package files; dlt may still want those of the last chunk until the next one starts."""
+        self.close()
         self._folder = tempfile.mkdtemp(prefix="weave_eval_")
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         return Path(self._folder)

@@ -117,6 +117,14 @@ def resolve_settings(**given: Any) -> Settings:
         raise SettingsError(f"The settings cannot be used: {error}") from None
 
 
+def configured_projects() -> list[str]:
+    """The projects that `projects` names in the configuration of the source, if it does."""
+    found: Any = dlt.config.get("sources.weave_eval.projects")
+    if isinstance(found, str):
+        found = [name.strip() for name in found.strip("[] ").split(",")]
+    return [str(name).strip("'\" ") for name in found or ()]
+
+
 def load_project(settings: Settings, profile: Profile, options: LoadOptions = _DEFAULTS) -> LoadResult:
     """Loads what is new or changed in a project, proves it, and leaves a record.
 
@@ -179,6 +187,8 @@ class Execution:
             with suppress(WeaveEvalError):
                 self._record_failure(error)
             raise
+        finally:
+            self._extraction.close()
         result = self._result(failed)
         self._record_result(result)
         result.seconds = time.monotonic() - began

@@ -38,7 +38,7 @@ _WITHOUT_MEANING = frozenset({"project_id", "is_latest"})
 _IN_COLUMNS = frozenset({
     "object_id", "digest", "version_index", "created_at", "kind", "wb_user_id", "deleted_at", "val",
 })  # fmt: skip
-_DELETED = re.compile(r"was deleted at (\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[\d.]*(?:Z|[+-]\d\d:\d\d)?)")
+_DELETED = re.compile(r"was deleted at (\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?)")
 
 Version = dict[str, Any]
 """One of `objs` in the API's answer."""
@@ -117,7 +117,7 @@ def parse_cleaned(body: bytes, changes: Changes) -> Any:
     """JSON without what some warehouse cannot hold. Raises `UnreadableBodyError` for what is no JSON."""
     try:
         value = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         try:
             return clean(parse_tolerantly(body), changes)
         except ValueError as error:
@@ -376,6 +376,7 @@ def _checked(version: Version) -> Version:
     try:
         ref_of(version)
         parse_time(version["created_at"])
+        _time(version.get("deleted_at"))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnreadableBodyError(f"an item is no version of an object: {error}") from None
     return version

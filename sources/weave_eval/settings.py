@@ -27,6 +27,9 @@ class Settings(BaseConfiguration):
     project: str = None  # type: ignore[assignment]
     """The Weave project to read, as entity/project."""
 
+    projects: Optional[List[str]] = None
+    """The projects that the command line loads where none is named, each as entity/project."""
+
     api_key: Optional[TSecretStrValue] = None
     """W&B API key. Without it: WANDB_API_KEY, then the netrc file, as W&B's own tools do."""
 

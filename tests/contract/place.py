@@ -29,6 +29,39 @@ def comparable(place: Place) -> Tables:
     return tables
 
 
+def differences(found: Tables, expected: Tables) -> list[tuple[Any, ...]]:
+    """Where two sets of tables differ: the table, then the counts of its rows or the key, column and both values."""
+    return [
+        difference
+        for table in TABLES
+        for difference in _row_differences(table, found.get(table.name, []), expected.get(table.name, []))
+    ]
+
+
+def _row_differences(table: Table, found: list[Row], expected: list[Row]) -> list[tuple[Any, ...]]:
+    ours = {tuple(row[name] for name in table.key): row for row in found}
+    theirs = {tuple(row[name] for name in table.key): row for row in expected}
+    if ours.keys() != theirs.keys() or len(ours) != len(found):
+        return [(table.name, "rows", len(found), len(expected), sorted(ours.keys() ^ theirs.keys()))]
+    return [
+        (table.name, key, name, row[name], theirs[key][name])
+        for key, row in ours.items()
+        for name in theirs[key]
+        if _canonical(row[name]) != _canonical(theirs[key][name])
+    ]
+
+
+def _canonical(value: Any) -> Any:
+    """A value with its type; a number that no 64-bit integer holds as a double: jsonb writes 1e21 with all its digits."""
+    if isinstance(value, dict):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return float, float(value)
+    return type(value), value
+
+
 class Reference(Place):
     """A DuckDB file under a profile name that no environment variable speaks of."""
 

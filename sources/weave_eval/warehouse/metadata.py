@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, DateTime, Double, MetaData, Table, Text
-from sqlalchemy.types import TypeEngine
+from sqlalchemy import JSON, BigInteger, Boolean, Column, DateTime, Dialect, Double, MetaData, Table, Text
+from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from ..tables import TABLES, ColumnType
+
+
+class _Variant(TypeDecorator[Any]):
+    """Snowflake's VARIANT, whose values come as JSON text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
+        """The value as Python knows it."""
+        return None if value is None else json.loads(value)
+
 
 _TYPES: dict[ColumnType, TypeEngine[Any]] = {
     "text": Text(),
@@ -15,7 +28,7 @@ _TYPES: dict[ColumnType, TypeEngine[Any]] = {
     "double": Double(),
     "bool": Boolean(),
     "timestamp": DateTime(timezone=True),
-    "json": JSON(),
+    "json": JSON().with_variant(_Variant(), "snowflake").with_variant(NullType(), "bigquery"),
 }
 
 

@@ -1,0 +1,83 @@
+"""The README's generated parts: `python -m tests.readme` writes them, a test fails when they are stale."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from weave_eval.tables import TABLES
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+
+TYPES = {
+    "text": ("VARCHAR", "character varying", "STRING", "VARCHAR"),
+    "bigint": ("BIGINT", "bigint", "INT64", "NUMBER(19,0)"),
+    "double": ("DOUBLE", "double precision", "FLOAT64", "FLOAT"),
+    "bool": ("BOOLEAN", "boolean", "BOOL", "BOOLEAN"),
+    "timestamp": ("TIMESTAMP WITH TIME ZONE", "timestamp with time zone", "TIMESTAMP", "TIMESTAMP_TZ"),
+    "json": ("JSON", "json", "JSON", "VARIANT"),
+}
+"""Types by warehouse: DuckDB, Postgres, BigQuery, Snowflake."""
+
+FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def tables_part() -> str:
+    """The tables with their keys and meaning."""
+    rows = [f"| `{table.name}` | {_code(table.key)} | {table.description.partition(': ')[2]} |" for table in TABLES]
+    return "\n".join(["| table | key | what it holds |", "| --- | --- | --- |", *rows])
+
+
+def types_part() -> str:
+    """The type that each kind of column has in each warehouse."""
+    rows = [f"| {kind} | {' | '.join(names)} |" for kind, names in TYPES.items()]
+    return "\n".join(
+        ["| column | DuckDB | Postgres | BigQuery | Snowflake |", "| --- | --- | --- | --- | --- |", *rows]
+    )
+
+
+def settings_part() -> str:
+    """The settings with their defaults and meaning, read from where they are declared."""
+    rows = [f"| `{name}` | {_code([default]) if default else ''} | {text} |" for name, default, text in _settings()]
+    return "\n".join(["| setting | default | meaning |", "| --- | --- | --- |", *rows])
+
+
+def _settings() -> Iterator[tuple[str, str, str]]:
+    module = ast.parse((ROOT / "sources" / "weave_eval" / "settings.py").read_text(encoding="utf-8"))
+    body = next(node for node in module.body if isinstance(node, ast.ClassDef) and node.name == "Settings").body
+    for field, text in pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            default = ast.literal_eval(field.value) if field.value else None
+            assert isinstance(text, ast.Expr), f"{field.target.id} has no description"
+            yield field.target.id, "" if default is None else str(default), str(ast.literal_eval(text.value))
+
+
+def _code(names: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+PARTS = {"tables": tables_part, "types": types_part, "settings": settings_part}
+
+
+def generated(text: str) -> str:
+    """The README with its generated parts made anew."""
+    for name, part in PARTS.items():
+        before, start, rest = text.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition(f"<!-- /{name} -->")
+        assert start, f"the README has no place for {name}"
+        assert end, f"the place for {name} has no end"
+        text = f"{before}{start}\n{part()}\n\n{end}{after}"
+    return text
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return [body for kind, body in FENCED.findall(README.read_text(encoding="utf-8")) if kind == language]
+
+
+if __name__ == "__main__":
+    README.write_text(generated(README.read_text(encoding="utf-8")), encoding="utf-8")
