@@ -13,8 +13,11 @@ import duckdb
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
 
-OF_THE_LOAD = frozenset({"_dlt_load_id", "results_load_id", "synced_at"})
+OF_THE_LOAD = frozenset({"_dlt_load_id", "load_id", "results_load_id", "synced_at", "checked_at"})
 """Columns that differ from load to load although nothing changed."""
+
+RECORDS = frozenset({"syncs"})
+"""Tables about loads."""
 
 
 def tables_of(path: Path, dataset: str = "weave") -> Tables:
@@ -52,10 +55,11 @@ def ordered(rows: list[Row]) -> list[Row]:
 
 
 def lasting(tables: Mapping[str, list[Row]], *, without: frozenset[str] = OF_THE_LOAD) -> Tables:
-    """The tables without the columns that differ from load to load."""
+    """The tables without what differs from load to load."""
     return {
         name: ordered([{column: value for column, value in row.items() if column not in without} for row in rows])
         for name, rows in tables.items()
+        if name not in RECORDS
     }
 
 

@@ -58,13 +58,13 @@ def test_values_go_to_the_columns_they_are_for() -> None:
 
 
 def test_times_keep_their_microseconds() -> None:
-    values = {name: None for name in VARYING["trials"]} | {"trial_id": "t", "started_at": MOMENT}
+    values = dict.fromkeys(VARYING["trials"]) | {"trial_id": "t", "started_at": MOMENT}
     batch = record_batch("trials", [tuple(values.values())], {"run_id": "r", "project_id": "a/b", "_dlt_load_id": "l"})
     assert batch.to_pylist()[0]["started_at"] == MOMENT
 
 
 def test_a_value_of_the_wrong_type_is_refused() -> None:
-    values = {name: None for name in VARYING["trials"]} | {"trial_index": "first"}
+    values = dict.fromkeys(VARYING["trials"]) | {"trial_index": "first"}
     constants = {"run_id": "r", "project_id": "a/b", "_dlt_load_id": "l"}
     with pytest.raises(pa.ArrowInvalid):
         record_batch("trials", [tuple(values.values())], constants)

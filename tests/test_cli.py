@@ -72,7 +72,8 @@ def run_ids(folder: Path, dataset: str = "weave") -> set[str]:
     return {run["run_id"] for run in tables_of(folder / "weave_eval.duckdb", dataset).get("evaluation_runs", [])}
 
 
-def test_load_as_a_process(filled: WeaveServer, folder: Path) -> None:
+@pytest.mark.usefixtures("filled")
+def test_load_as_a_process(folder: Path) -> None:
     done = process("load", "--project", PROJECT)
     assert (done.returncode, done.stdout) == (0, "")
     (line,) = done.stderr.splitlines()
@@ -82,7 +83,8 @@ def test_load_as_a_process(filled: WeaveServer, folder: Path) -> None:
     assert len(run_ids(folder)) == 2
 
 
-def test_a_failed_load_as_a_process(filled: WeaveServer) -> None:
+@pytest.mark.usefixtures("filled")
+def test_a_failed_load_as_a_process() -> None:
     done = process("load", "--project", "forbidden-team/x")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: ")
@@ -153,7 +155,8 @@ def test_what_the_user_has_to_change_ends_with_2(arguments: tuple[str, ...], wor
     assert err.startswith("error: ")
 
 
-def test_the_configured_project(filled: WeaveServer, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("filled")
+def test_the_configured_project(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__WEAVE_EVAL__PROJECT", PROJECT)
     assert run("load")[0] == 0
     assert len(run_ids(folder)) == 2
@@ -169,17 +172,20 @@ def test_json_is_one_object_a_project_on_stdout(filled: WeaveServer, run: Run) -
     assert first["requests"] == len([entry for entry in filled.requests() if entry["status"]]) - second["requests"]
 
 
-def test_json_of_an_error_is_json_on_stderr(filled: WeaveServer, run: Run) -> None:
+@pytest.mark.usefixtures("filled")
+def test_json_of_an_error_is_json_on_stderr(run: Run) -> None:
     code, out, err = run("load", "--json", "--project", "forbidden-team/x")
     assert (code, out) == (1, "")
     assert json.loads(err)["level"] == "error"
 
 
-def test_quiet_says_nothing_of_what_went_well(filled: WeaveServer, run: Run) -> None:
+@pytest.mark.usefixtures("filled")
+def test_quiet_says_nothing_of_what_went_well(run: Run) -> None:
     assert run("load", "--quiet", "--project", PROJECT) == (0, "", "")
 
 
-def test_quiet_still_says_what_went_wrong(filled: WeaveServer, run: Run) -> None:
+@pytest.mark.usefixtures("filled")
+def test_quiet_still_says_what_went_wrong(run: Run) -> None:
     code, out, err = run("load", "--quiet", "--project", "forbidden-team/x")
     assert (code, out) == (1, "")
     assert "forbidden-team/x" in err
@@ -203,12 +209,14 @@ def test_options_of_a_range(filled: WeaveServer, folder: Path, run: Run) -> None
     assert run_ids(folder) == {first["id"], second["id"]}
 
 
-def test_another_dataset(filled: WeaveServer, folder: Path, run: Run) -> None:
+@pytest.mark.usefixtures("filled")
+def test_another_dataset(folder: Path, run: Run) -> None:
     assert run("load", "--project", PROJECT, "--dataset", "elsewhere")[0] == 0
     assert (len(run_ids(folder, "elsewhere")), run_ids(folder)) == (2, set())
 
 
-def test_a_profile_of_destinations_toml(filled: WeaveServer, folder: Path, run: Run) -> None:
+@pytest.mark.usefixtures("filled")
+def test_a_profile_of_destinations_toml(folder: Path, run: Run) -> None:
     profile = '[mine]\ntype = "duckdb"\ndataset = "evals"\ncredentials = "mine.duckdb"\n'
     (folder / "destinations.toml").write_text(profile, encoding="utf-8")
     assert run("load", "--project", PROJECT, "--destination", "mine")[0] == 0
@@ -218,7 +226,7 @@ def test_a_profile_of_destinations_toml(filled: WeaveServer, folder: Path, run: 
 def test_a_held_lock_ends_with_75_and_names_its_holder(filled: WeaveServer, folder: Path, run: Run) -> None:
     filled.add_faults({"kind": "slow", "delay": 4, "match": "eval_results", "times": 1})
     other = subprocess.Popen([*WEAVE_EVAL, "load", "--project", PROJECT], stderr=subprocess.PIPE)
-    wait_for(lambda: (folder / "weave_eval.duckdb.holder").exists())
+    wait_for((folder / "weave_eval.duckdb.holder").exists)
     code, out, err = run("load", "--project", PROJECT)
     assert (code, out) == (75, "")
     assert f"process {other.pid}" in err
@@ -260,7 +268,8 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
-def test_status(filled: WeaveServer, run: Run) -> None:
+@pytest.mark.usefixtures("filled")
+def test_status(run: Run) -> None:
     run("load", "--project", PROJECT)
     code, out, err = run("status", "--json")
     (project,) = [json.loads(line) for line in out.splitlines()]
@@ -298,22 +307,24 @@ def check(run: Run, project: str = PROJECT, *more: str) -> tuple[int, dict[str, 
     return code, findings(out)
 
 
-def test_check_when_all_is_well(filled: WeaveServer, folder: Path, run: Run) -> None:
+@pytest.mark.usefixtures("filled")
+def test_check_when_all_is_well(folder: Path, run: Run) -> None:
     code, found = check(run)
     assert (code, {verdict for verdict, _ in found.values()}) == (0, {"ok"})
     assert "has 2 evaluation runs" in found["project"][1]
     assert tables_of(folder / "weave_eval.duckdb") == {}
 
 
-def test_check_without_a_key(filled: WeaveServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("filled")
+def test_check_without_a_key(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_API_KEY")
     code, found = check(run)
-    assert (code, found["key"][0], found.keys()) == (2, "failed", {"key", "destination"})
+    assert (code, found["key"][0], set(found)) == (2, "failed", {"key", "destination"})
     assert "WANDB_API_KEY" in found["key"][1]
 
 
 @pytest.mark.parametrize(
-    ("change", "project", "words"),
+    "case",
     [
         ({"WANDB_API_KEY": "stale-key"}, PROJECT, "key"),
         ({}, "forbidden-team/x", "access"),
@@ -325,8 +336,9 @@ def test_check_without_a_key(filled: WeaveServer, run: Run, monkeypatch: pytest.
     ids=["refused key", "no access", "unknown project", "unreachable", "wrong path", "no URL"],
 )
 def test_check_tells_what_is_wrong(
-    filled: WeaveServer, run: Run, monkeypatch: pytest.MonkeyPatch, change: dict[str, str], project: str, words: str
+    filled: WeaveServer, run: Run, monkeypatch: pytest.MonkeyPatch, case: tuple[dict[str, str], str, str]
 ) -> None:
+    change, project, words = case
     filled.configure(strict_projects=project.startswith("acme/"))
     for name, value in change.items():
         monkeypatch.setenv(name, value.format(url=filled.url))
@@ -345,12 +357,11 @@ def test_check_sentences_differ(filled: WeaveServer, run: Run, monkeypatch: pyte
     assert len(set(sentences)) == 3
 
 
+@pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize(
     "credentials", ["nowhere/weave_eval.duckdb", "a-folder"], ids=["folder does not exist", "is a folder"]
 )
-def test_check_of_a_destination_that_cannot_be_written_to(
-    filled: WeaveServer, folder: Path, run: Run, credentials: str
-) -> None:
+def test_check_of_a_destination_that_cannot_be_written_to(folder: Path, run: Run, credentials: str) -> None:
     (folder / "a-folder").mkdir()
     profile = f'[mine]\ntype = "duckdb"\ncredentials = "{credentials}"\n'
     (folder / "destinations.toml").write_text(profile, encoding="utf-8")
@@ -359,15 +370,17 @@ def test_check_of_a_destination_that_cannot_be_written_to(
     assert "'mine'" in found["destination"][1]
 
 
+@pytest.mark.usefixtures("filled")
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
-def test_check_of_a_read_only_file(filled: WeaveServer, folder: Path, run: Run) -> None:
+def test_check_of_a_read_only_file(folder: Path, run: Run) -> None:
     duckdb.connect(str(folder / "weave_eval.duckdb")).close()
     (folder / "weave_eval.duckdb").chmod(0o444)
     code, found = check(run)
     assert (code, found["destination"][0]) == (1, "failed")
 
 
-def test_check_leaves_nothing_behind(filled: WeaveServer, folder: Path, run: Run) -> None:
+@pytest.mark.usefixtures("filled")
+def test_check_leaves_nothing_behind(folder: Path, run: Run) -> None:
     check(run)
     with duckdb.connect(str(folder / "weave_eval.duckdb")) as connection:
         tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
@@ -375,7 +388,8 @@ def test_check_leaves_nothing_behind(filled: WeaveServer, folder: Path, run: Run
     assert (tables, schemas) == ([], [])
 
 
-def test_key_of_the_netrc_file(filled: WeaveServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("filled")
+def test_key_of_the_netrc_file(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_API_KEY")
     netrc = Path.home() / ".netrc"
     netrc.write_text(f"machine api.wandb.ai\n  login user\n  password {KEY}\n", encoding="utf-8")
@@ -383,7 +397,8 @@ def test_key_of_the_netrc_file(filled: WeaveServer, run: Run, monkeypatch: pytes
     assert check(run)[0] == 0
 
 
-def test_key_of_dlts_secrets(filled: WeaveServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("filled")
+def test_key_of_dlts_secrets(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_API_KEY")
     monkeypatch.setenv("SOURCES__WEAVE_EVAL__API_KEY", KEY)
     assert check(run)[0] == 0
@@ -423,7 +438,8 @@ def test_demo_needs_no_account(run: Run, folder: Path) -> None:
     assert run_ids(folder)
 
 
-def test_a_load_of_nothing_new_says_so(filled: WeaveServer, run: Run) -> None:
+@pytest.mark.usefixtures("filled")
+def test_a_load_of_nothing_new_says_so(run: Run) -> None:
     run("load", "--project", PROJECT)
     assert "status=unchanged" in run("load", "--project", PROJECT)[2]
 

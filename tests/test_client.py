@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -20,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weave_eval import client as client_module
-from weave_eval.client import Patience, UnreadableBodyError, WeaveClient
+from weave_eval.client import Patience, WeaveClient
 from weave_eval.errors import (
     ApiError,
     NoAccessError,
@@ -30,6 +31,7 @@ from weave_eval.errors import (
     TerminalApiError,
     TooHeavyError,
     TransientApiError,
+    UnreadableBodyError,
 )
 from weave_eval.limiter import RateLimiter
 
@@ -147,25 +149,19 @@ def server() -> Iterator[Server]:
 
         def do_POST(self) -> None:
             self.close_connection = True
-            try:
+            with suppress(OSError):
                 scripted.answer(self)
-            except OSError:
-                pass
 
         def do_GET(self) -> None:
             self.do_POST()
 
         def handle(self) -> None:
-            try:
+            with suppress(OSError, ValueError):
                 super().handle()
-            except (OSError, ValueError):
-                pass
 
         def finish(self) -> None:
-            try:
+            with suppress(OSError, ValueError):
                 super().finish()
-            except (OSError, ValueError):
-                pass
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             del format, args

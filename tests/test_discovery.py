@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weave_eval.client import UnreadableBodyError, WeaveClient
+from weave_eval.client import WeaveClient
 from weave_eval.discovery import PAGE, RunFilter, list_runs, list_v2_run_ids, read_v2_run, split_lines
-from weave_eval.errors import NotFoundError, TerminalApiError
+from weave_eval.errors import NotFoundError, TerminalApiError, UnreadableBodyError
 from weave_eval.limiter import RateLimiter
 
 

@@ -12,8 +12,9 @@ from tests.weave_server.fixtures import PROJECT, Project
 from tests.weave_server.process import KEY, WeaveServer
 from weave_eval import feedback
 from weave_eval.arrow import record_batch
-from weave_eval.client import UnreadableBodyError, WeaveClient
-from weave_eval.errors import TooHeavyError
+from weave_eval.client import WeaveClient
+from weave_eval.cursor import Cursor
+from weave_eval.errors import TooHeavyError, UnreadableBodyError
 from weave_eval.feedback import (
     NOWHERE,
     FeedbackRead,
@@ -25,7 +26,6 @@ from weave_eval.feedback import (
     scorer_name_of,
 )
 from weave_eval.limiter import RateLimiter
-from weave_eval.objects import Cursor
 from weave_eval.tables import TABLES_BY_NAME
 
 CONSTANTS = {"project_id": "acme/support", "_dlt_load_id": "load-1"}

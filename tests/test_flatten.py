@@ -141,7 +141,8 @@ def test_every_column_of_a_run_is_filled_from_its_own_field() -> None:
     flattener = RunFlattener("run-1", CALLS)
     flattener.flatten(_parse(ANSWER))
     reading = RunReading("abandoned", START + timedelta(hours=1), "https://url-48", "load-49", flattener.counts)
-    rows = [flatten_run("acme/support", parse_run(json.dumps(CALL).encode()), reading)]
+    run = parse_run(json.dumps(CALL).encode())
+    rows = [flatten_run("acme/support", run, reading)]
     assert _table("evaluation_runs", rows) == [
         {
             "project_id": "acme/support",
@@ -175,6 +176,7 @@ def test_every_column_of_a_run_is_filled_from_its_own_field() -> None:
             "url": "https://url-48",
             "deleted_at": None,
             "synced_at": START + timedelta(hours=1),
+            "fingerprint": run.fingerprint,
             "results_load_id": "load-49",
             "extra": {"priority": 13},
             "_dlt_load_id": "load-99",
@@ -298,6 +300,7 @@ def test_every_column_of_a_stat_is_filled_from_its_own_field() -> None:
             "pass_true_count": 44,
             "pass_rate": 0.45,
             "pass_signal_coverage": 0.46,
+            "is_computed": False,
             "extra": {"spread": 47},
             "_dlt_load_id": "load-99",
         }
@@ -540,7 +543,7 @@ def test_a_value_has_one_type_and_one_place(value: Any) -> None:
     kind, flag, number, text, encoded = typed_value(value)
     filled = {"bool": flag is not None, "number": number is not None, "text": text is not None, "json": bool(encoded)}
     places = {name for name, is_filled in filled.items() if is_filled}
-    allowed = {
+    allowed: dict[str, list[set[str]]] = {
         "null": [set()],
         "binary": [{"bool"}],
         "continuous": [{"number"}, {"text"}, {"number", "text"}],

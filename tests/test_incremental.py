@@ -18,6 +18,16 @@ OTHER_PROJECT = "acme/other bot"
 LISTING_ALONE = {"listing": 1}
 
 
+def with_slow(first: Any, *others: Any) -> list[Any]:
+    """Parameters of a test, of which only the first is tried where time is short."""
+    return [first, *(pytest.param(other, marks=pytest.mark.slow) for other in others)]
+
+
+FAULTS = with_slow(
+    "truncate_body", "503", "429_retry_after", "502_html", "malformed_json", "drop_connection", "drop_before", "empty"
+)
+
+
 @pytest.fixture
 def place(server: WeaveServer, tmp_path: Path) -> Place:
     return Place(server, PROJECT, tmp_path)
@@ -257,7 +267,7 @@ def test_the_first_machine_learns_what_the_second_did(place: Place) -> None:
     assert set(place.statuses()) == {old, new}
 
 
-@pytest.mark.parametrize("skip", [5, 7, 9, 12])
+@pytest.mark.parametrize("skip", with_slow(7, 5, 9, 12))
 def test_a_load_that_fails_keeps_the_chunks_before(place: Place, tmp_path: Path, skip: int) -> None:
     runs = bulk(place, 7)
     rule = {"kind": "403", "match": "eval_results", "skip": skip}
@@ -340,9 +350,10 @@ def test_runs_of_one_evaluation_or_model(place: Place, setting: str) -> None:
     (north,) = bulk(place, name="north")
     (south,) = bulk(place, name="south", start=days_ago(0.02))
     name = {"evaluations": "north-evaluation", "models": "north-model"}[setting]
-    place.load(**{setting: [name]})
+    only: dict[str, Any] = {setting: [name]}
+    place.load(**only)
     assert set(place.statuses()) == {north}
-    load_and_watch(place, **{setting: [name]})
+    load_and_watch(place, **only)
     assert runs_read(place.server) == set()
     load_and_watch(place)
     assert south in runs_read(place.server)
@@ -355,10 +366,11 @@ def test_runs_of_one_version_of_an_evaluation_or_model(place: Place, setting: st
     bulk(place, name="south")
     (call,) = place.server.calls(PROJECT, call_ids=[north])
     ref = call["inputs"][{"evaluations": "self", "models": "model"}[setting]]
-    place.load(**{setting: [ref]})
+    version: dict[str, Any] = {setting: [ref]}
+    place.load(**version)
     assert set(place.statuses()) == {north}
-    place.load(**{setting: [f"{ref}0"]})
-    assert set(place.statuses()) == {north}
+    version[setting] = [f"{ref}0"]
+    assert place.load(**version).report.runs_listed == 0
 
 
 def test_a_run_that_is_gone_goes_with_a_full_load(place: Place) -> None:
@@ -366,17 +378,40 @@ def test_a_run_that_is_gone_goes_with_a_full_load(place: Place) -> None:
     place.load()
     before = place.lasting()
     delete_calls(place.server, PROJECT, gone)
-    place.load()
-    assert gone in place.statuses()
     result = load_and_watch(place, is_full=True)
     assert runs_read(place.server) == set(kept)
     assert result.report.runs_read == 2
     expected = {name: [row for row in rows if row.get("run_id") != gone] for name, rows in before.items()}
-    assert {name: place.lasting()[name] for name in before if name != "syncs"} == {
-        name: rows for name, rows in expected.items() if name != "syncs"
-    }
+    assert place.lasting() == expected
     load_and_watch(place)
     assert runs_read(place.server) == set()
+
+
+def test_a_run_that_is_gone_is_marked_and_kept(place: Place) -> None:
+    gone, kept = bulk(place, 2)
+    place.load()
+    before = place.lasting()
+    delete_calls(place.server, PROJECT, gone)
+    load_and_watch(place)
+    assert runs_read(place.server) == set()
+    deleted = {run["run_id"]: run["deleted_at"] for run in place.tables()["evaluation_runs"]}
+    assert deleted[gone] is not None
+    assert deleted[kept] is None
+    unmarked = {"evaluation_runs": [{**run, "deleted_at": None} for run in place.lasting()["evaluation_runs"]]}
+    assert {**place.lasting(), **unmarked} == before
+    tables = place.tables()
+    load_and_watch(place)
+    assert place.tables() == tables
+
+
+def test_a_run_that_is_gone_is_removed_where_that_is_wanted(place: Place) -> None:
+    gone, _ = bulk(place, 2)
+    place.load()
+    before = place.lasting()
+    delete_calls(place.server, PROJECT, gone)
+    place.load(deleted_runs="remove")
+    expected = {name: [row for row in rows if row.get("run_id") != gone] for name, rows in before.items()}
+    assert place.lasting() == expected
 
 
 def test_a_full_load_of_a_project_without_runs_left(place: Place) -> None:
@@ -414,17 +449,22 @@ def test_projects_in_one_dataset_leave_each_other_alone(place: Place) -> None:
     assert {name: mine[name] for name in before} == before
 
 
-@pytest.mark.parametrize("changed", [{"page_rows": 2}, {"page_rows": 1}, {"max_page_bytes": 3000}, {"parallelism": 1}])
+@pytest.mark.parametrize(
+    "changed", with_slow({"page_rows": 2}, {"page_rows": 1}, {"max_page_bytes": 3000}, {"parallelism": 1})
+)
 def test_pages_of_any_size_give_the_same_tables(sdk_project: Any, tmp_path: Path, changed: dict[str, int]) -> None:
     sdk_project.server.bulk(PROJECT, rows=11, trials=2, scorers=3)
-    whole, paged = Place(sdk_project.server, PROJECT, tmp_path / "a"), Place(sdk_project.server, PROJECT, tmp_path / "b")
+    whole, paged = (
+        Place(sdk_project.server, PROJECT, tmp_path / "a"),
+        Place(sdk_project.server, PROJECT, tmp_path / "b"),
+    )
     for place in (whole, paged):
         place.folder.mkdir()
     whole.load()
     load_and_watch(paged, **changed)
     assert paged.lasting() == whole.lasting()
     if "page_rows" in changed:
-        limits = {entry["body"]["limit"] for entry in place.server.requests() if is_page(entry)}
+        limits = {entry["body"]["limit"] for entry in paged.server.requests() if is_page(entry)}
         assert max(limits) == changed["page_rows"]
 
 
@@ -439,7 +479,7 @@ def test_pages_as_the_production_server_answers_them(place: Place, tmp_path: Pat
     assert place.lasting() == whole.lasting()
 
 
-@pytest.mark.parametrize("kind", ["413", "504", "500"])
+@pytest.mark.parametrize("kind", with_slow("413", "504", "500"))
 def test_pages_that_the_server_cannot_give_are_halved(place: Place, tmp_path: Path, kind: str) -> None:
     bulk(place, rows=16, trials=2)
     place.load()
@@ -455,10 +495,7 @@ def test_pages_that_the_server_cannot_give_are_halved(place: Place, tmp_path: Pa
     assert halved.lasting() == place.lasting()
 
 
-@pytest.mark.parametrize(
-    "kind",
-    ["503", "429_retry_after", "502_html", "truncate_body", "malformed_json", "drop_connection", "drop_before", "empty"],
-)
+@pytest.mark.parametrize("kind", FAULTS)
 def test_faults_that_pass(place: Place, tmp_path: Path, kind: str) -> None:
     bulk(place, 2, rows=6)
     place.load()

@@ -99,9 +99,7 @@ class Loaded:
 
 
 @pytest.fixture(scope="module")
-def loaded(
-    weave_server: WeaveServer, sdk_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Loaded]:
+def loaded(weave_server: WeaveServer, sdk_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     weave_server.clear_faults()
     weave_server.configure()
     weave_server.load(sdk_snapshot.path)
@@ -113,7 +111,7 @@ def loaded(
     began = datetime.now(timezone.utc)
     result = place.load()
     ended = datetime.now(timezone.utc)
-    yield Loaded(place, ids, result, place.tables(), kinds(weave_server), began, ended)
+    return Loaded(place, ids, result, place.tables(), kinds(weave_server), began, ended)
 
 
 def make_unusual(server: WeaveServer, ids: dict[str, str]) -> None:

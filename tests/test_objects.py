@@ -12,19 +12,17 @@ from hypothesis import strategies as st
 from tests.weave_server.fixtures import PROJECT, Project
 from tests.weave_server.process import KEY, WeaveServer
 from weave_eval import objects
+from weave_eval.answers import parse_cleaned, parse_items
 from weave_eval.arrow import record_batch
-from weave_eval.client import UnreadableBodyError, WeaveClient
+from weave_eval.client import WeaveClient
+from weave_eval.cursor import OVERLAP, Cursor
 from weave_eval.discovery import RunFilter, list_runs
-from weave_eval.errors import NotFoundError
+from weave_eval.errors import NotFoundError, TooHeavyError, UnreadableBodyError
 from weave_eval.limiter import RateLimiter
 from weave_eval.objects import (
-    OVERLAP,
-    Cursor,
     ObjectsRead,
     WantedRefs,
     object_row,
-    parse_cleaned,
-    parse_items,
     read_objects,
     ref_of,
     scorer_ref_named,
@@ -168,7 +166,8 @@ def _ago(minutes: float) -> datetime:
 
 def test_a_cursor_looks_an_hour_back_and_remembers_what_is_there() -> None:
     cursor = Cursor().after([(_ago(0), "new"), (_ago(59), "recent"), (_ago(61), "old")])
-    assert cursor == Cursor(NOON - OVERLAP, frozenset({"new", "recent"}))
+    assert cursor.since == NOON - OVERLAP
+    assert [cursor.has(key) for key in ("new", "recent", "old")] == [True, True, False]
 
 
 def test_a_cursor_stays_where_nothing_is_new() -> None:
@@ -180,33 +179,38 @@ def test_a_cursor_stays_where_nothing_is_new() -> None:
 def test_a_cursor_never_goes_back() -> None:
     """The newest item was deleted."""
     cursor = Cursor().after([(_ago(0), "a"), (_ago(30), "b")])
-    assert cursor.after([(_ago(30), "b")]) == Cursor(cursor.since, frozenset({"b"}))
+    shrunk = cursor.after([(_ago(30), "b")])
+    assert (shrunk.since, shrunk.has("a"), shrunk.has("b")) == (cursor.since, False, True)
+
+
+BURST = [(NOON + timedelta(seconds=number), f"key-{number}") for number in range(2000)]
 
 
 def test_of_a_burst_only_the_newest_are_remembered() -> None:
-    burst = [(NOON + timedelta(seconds=number), f"key-{number}") for number in range(2000)]
-    cursor = Cursor().after(burst)
-    assert cursor == Cursor(burst[1500][0], frozenset(key for _, key in burst[1500:]))
+    cursor = Cursor().after(BURST)
+    assert cursor.since == BURST[1800][0]
+    assert [key for _, key in BURST if cursor.has(key)] == [key for _, key in BURST[1800:]]
+    assert len(json.dumps(cursor.dump())) < 5000
 
 
 def test_all_of_a_moment_are_remembered() -> None:
     cursor = Cursor().after([(NOON, f"key-{number}") for number in range(2000)])
-    assert (cursor.since, len(cursor.seen)) == (NOON, 2000)
+    assert (cursor.since, len(cursor.marks)) == (NOON, 2000)
 
 
 def test_what_is_pending_is_read_again() -> None:
-    burst = [(NOON + timedelta(seconds=number), f"key-{number}") for number in range(2000)]
-    cursor = Cursor().after(burst, {"key-7", "key-1999"})
-    assert cursor.since == burst[7][0]
-    assert not cursor.seen & {"key-7", "key-1999"}
+    cursor = Cursor().after(BURST, {"key-7", "key-1999"})
+    assert cursor.since == BURST[7][0]
+    assert [key for _, key in BURST[7:] if not cursor.has(key)] == ["key-7", "key-1999"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 10_000).map(_ago), st.text(max_size=3)), max_size=30))
 def test_reading_on_from_a_cursor_finds_nothing_twice_and_misses_nothing(listed: list[tuple[datetime, str]]) -> None:
     cursor = Cursor().after(listed)
     later = [item for item in listed if cursor.since and item[0] >= cursor.since]
-    assert {key for _, key in later} == cursor.seen
+    assert all(cursor.has(key) for _, key in later)
     assert cursor.after(later) == cursor
+    assert max(listed) in later if listed else cursor == Cursor()
 
 
 def test_a_cursor_survives_being_saved() -> None:
@@ -215,18 +219,19 @@ def test_a_cursor_survives_being_saved() -> None:
     assert Cursor.load(json.loads(json.dumps(Cursor().dump()))) == Cursor()
 
 
-@pytest.mark.parametrize("saved", [None, {}, [], "x", {"since": "soon", "seen": []}, {"since": 5, "seen": None}])
+@pytest.mark.parametrize("saved", [None, {}, [], "x", {"since": "soon", "marks": []}, {"since": 5, "marks": None}])
 def test_an_unreadable_cursor_starts_over(saved: Any) -> None:
     assert Cursor.load(saved) == Cursor()
 
 
 class Weave(WeaveClient):
-    """Answers `objs/query` with pages of the given versions, `obj/read` with a refusal; remembers what was asked."""
+    """Answers `objs/query` with pages of at most `heavy` versions, `obj/read` with a refusal; remembers the asked."""
 
-    def __init__(self, versions: list[dict[str, Any]], refusal: str = "Obj not found"):
+    def __init__(self, versions: list[dict[str, Any]], refusal: str = "Obj not found", heavy: int = 10_000):
         super().__init__("http://127.0.0.1", "key", "acme/support", limiter=RateLimiter(1000))
         self.versions = versions
         self.refusal = refusal
+        self.heavy = heavy
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
     def post(
@@ -242,6 +247,8 @@ class Weave(WeaveClient):
         self.asked.append((path, body))
         if path == "/obj/read":
             raise NotFoundError(f"reading it failed: {self.refusal}", 404)
+        if body["limit"] > self.heavy:
+            raise TooHeavyError("too heavy", 413)
         names = body["filter"].get("object_ids")
         found = [v for v in self.versions if not names or v["object_id"] in names]
         return parse(json.dumps({"objs": found[body["offset"] : body["offset"] + body["limit"]]}).encode())
@@ -255,7 +262,8 @@ def test_paging_stops_at_what_was_read_before(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(objects, "PAGE", 3)
     versions = [_version(digest=f"d{age}", created_at=_minutes_ago(age), val={}) for age in range(0, 300, 15)]
     client = Weave(versions)
-    read = read_objects(client, Cursor(_ago(70), frozenset({ref_of(versions[2])})), WantedRefs())
+    cursor = Cursor(_ago(70)).after([(_ago(30), ref_of(versions[2]))])
+    read = read_objects(client, cursor, WantedRefs())
     assert [row[3] for row in read.rows["evaluations"]] == ["d0", "d15", "d45", "d60"]
     assert [body["offset"] for _, body in client.asked] == [0, 3]
     assert read.cursor.since == _ago(60)
@@ -266,6 +274,14 @@ def test_versions_that_move_to_the_next_page_count_once(monkeypatch: pytest.Monk
     one, two, three = (_version(digest=f"d{n}", val={}) for n in range(3))
     read = read_objects(Weave([one, two, two, three]), Cursor(), WantedRefs())
     assert [row[3] for row in read.rows["evaluations"]] == ["d0", "d1", "d2"]
+
+
+def test_too_heavy_pages_are_asked_for_in_parts() -> None:
+    versions = [_version(digest=f"d{n}", val={}) for n in range(300)]
+    read = read_objects(Weave(versions, heavy=70), Cursor(), WantedRefs())
+    assert len(read.rows["evaluations"]) == 300
+    with pytest.raises(TooHeavyError):
+        read_objects(Weave(versions, heavy=0), Cursor(), WantedRefs())
 
 
 def test_classes_decide_the_table() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weave_eval.client import UnreadableBodyError
+from weave_eval.errors import UnreadableBodyError
 from weave_eval.flatten import RunFlattener
 from weave_eval.pages import Page, parse_page
 

@@ -10,9 +10,9 @@ from tests.weave_server.fixtures import PROJECT, Project
 from tests.weave_server.process import KEY, WeaveServer
 from weave_eval import predictions
 from weave_eval.arrow import record_batch
-from weave_eval.client import UnreadableBodyError, WeaveClient
+from weave_eval.client import WeaveClient
 from weave_eval.discovery import RunFilter, list_runs
-from weave_eval.errors import NotFoundError, NotWeaveError, TooHeavyError
+from weave_eval.errors import NotFoundError, NotWeaveError, TooHeavyError, UnreadableBodyError
 from weave_eval.limiter import RateLimiter
 from weave_eval.predictions import is_v2_run, prediction_row, read_prediction, read_predictions
 from weave_eval.runs import Run, parse_run
@@ -117,6 +117,15 @@ def _lines(*names: str) -> list[bytes]:
 def test_predictions_that_repeat_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predictions, "PAGE", 2)
     pages = read_predictions(Weave(_lines("a", "b", "b", "c")), "run-2")
+    assert [[row[0] for row in page.rows] for page in pages] == [["a", "b"], ["c"]]
+
+
+def test_a_list_that_ends_early_is_read_on() -> None:
+    class Short(Weave):
+        def get(self, path: str, parse: Callable[[bytes], Any], **options: Any) -> Any:
+            return super().get(path, parse, **options)[:2]
+
+    pages = read_predictions(Short(_lines("a", "b", "c")), "run-2")
     assert [[row[0] for row in page.rows] for page in pages] == [["a", "b"], ["c"]]
 
 

@@ -176,6 +176,13 @@ def test_text_columns() -> None:
     assert len(Privacy(["hash scores.value_text"], KEY).apply("scores", [row])[0][8]) == 64
 
 
+@pytest.mark.parametrize("what", ["drop {}", "hash {}", "truncate {} 3"])
+def test_nulls_stay(what: str) -> None:
+    row = ("id", "trial", "digest", "judge", "why", "null", None, None, None, None, None)
+    rules = [what.format("scores.value_text"), what.format("scores.value_json")]
+    assert Privacy(rules, KEY).apply("scores", [row]) == [row]
+
+
 def test_rules_apply_in_their_order() -> None:
     rules = ["truncate dataset_rows.inputs.a 2", "hash dataset_rows.inputs.a", "drop dataset_rows.inputs.b"]
     assert private(rules, {"a": "abc", "b": 1}) == {"a": hashed("ab")}

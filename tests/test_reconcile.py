@@ -134,7 +134,7 @@ def runs(numbers: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Trial]]:
 @example([])
 @example(scored(1e16, 1.0, -1e16))
 @example(scored(1.7e308, 2**1023))
-@example(scored(5e-324, 0.0, -5e-324))
+@example(scored(5e-324, 0.0, 5e-324))
 @example(scored({"a.b": 1}, {"a": {"b": True}}))
 @example(scored({"": 6}, 7.5, "bare"))
 def test_what_landed_whole_reconciles(trials: list[Trial]) -> None:
@@ -147,6 +147,15 @@ def test_what_landed_whole_reconciles(trials: list[Trial]) -> None:
 @given(st.lists(moderate, min_size=1, max_size=60))
 def test_rounding_is_no_difference(numbers: list[float]) -> None:
     assert check(scored(*numbers), scored(*reversed(numbers))).differences == []
+
+
+@pytest.mark.parametrize(("count", "is_close"), [(4, False), (100_000, True)])
+def test_rounding_grows_with_the_count(count: int, is_close: bool) -> None:
+    mean = 1.0 + 1e-10
+    ours = Leaf("judge", "", number_count=count, number_sum=float(count), number_magnitude=float(count))
+    stat = ScorerStat("judge", None, "continuous", count, count, mean, 0, 0, None, 0.0)
+    facts = ApiFacts(RUN, 1, count, [stat])
+    assert reconcile(facts, Landed(RUN, 1, count, 1, [ours])).is_reconciled is is_close
 
 
 @given(runs(moderate).filter(bool), st.data())
@@ -284,7 +293,7 @@ def test_a_run_without_predictions_has_no_summary() -> None:
 
 
 def test_a_missing_summary_proves_nothing() -> None:
-    found = reconcile(ApiFacts(RUN, 2, None, ()), landed(scored(True, False)))
+    found = reconcile(ApiFacts(RUN, 2, None, ()), landed(scored("fair", "poor")))
     assert found.differences == [{"what": "trial_count", "api": None, "ours": 2}]
 
 
@@ -319,7 +328,9 @@ def test_not_a_number_delivered_as_null() -> None:
     assert found.is_reconciled
     assert [each["what"] for each in found.differences] == ["numeric_count", "numeric_mean"]
     assert not reconcile(api_facts(scored(0.5, 0.75, None)), ours).is_reconciled
+    assert not reconcile(api_facts(scored(0.5, math.nan, math.nan)), landed(scored(0.5, None, {}))).is_reconciled
     assert reconcile(api_facts(scored(math.nan)), landed(scored(None))).is_reconciled
+    assert reconcile(api_facts(scored(math.nan, {"": 1.5})), landed(scored(None, {"": 1.5}))).is_reconciled
 
 
 def test_versions_that_count_no_texts() -> None:

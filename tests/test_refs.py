@@ -60,10 +60,21 @@ def test_text_without_the_scheme_is_no_ref(text: object) -> None:
     assert not is_ref(text)
 
 
-@given(st.sampled_from(["object", "op"]), PARTS, PARTS, PARTS, PARTS, st.text().map("/".__add__) | st.just(""))
-def test_parts_survive_being_joined(kind: str, name: str, digest: str, entity: str, project: str, path: str) -> None:
-    ref = f"weave:///{entity}/{project}/{kind}/{name}:{digest}{path}"
-    assert parse_ref(ref) == Ref(kind, name, digest, entity, project, path)
+REFS = st.builds(
+    Ref,
+    kind=st.sampled_from(["object", "op"]),
+    name=PARTS,
+    digest=PARTS,
+    entity=PARTS,
+    project=PARTS,
+    path=st.text().map("/".__add__) | st.just(""),
+)
+
+
+@given(REFS)
+def test_parts_survive_being_joined(ref: Ref) -> None:
+    text = f"weave:///{ref.entity}/{ref.project}/{ref.kind}/{ref.name}:{ref.digest}{ref.path}"
+    assert parse_ref(text) == ref
 
 
 @given(st.text())

@@ -57,6 +57,13 @@ ENVIRONMENT = {
     "READ_TIMEOUT_SECONDS": "18.5",
     "RETRY_BUDGET_SECONDS": "19.5",
     "PACKAGE_RUNS": "20",
+    "DELETED_RUNS": "remove",
+    "WITH_COSTS": "false",
+    "WITH_PREDICTIONS": "true",
+    "PRIVACY": '["drop trials.output"]',
+    "PRIVACY_KEY": "key-21",
+    "HEARTBEAT_HOURS": "22.5",
+    "PROJECTS": '["acme/a", "acme/b"]',
 }
 
 
@@ -80,6 +87,13 @@ def test_every_knob_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatc
     assert settings.evaluate_ops == ["MyEvaluation.evaluate"]
     assert (settings.page_rows, settings.max_page_bytes, settings.parallelism) == (14, 15, 16)
     assert (settings.requests_per_second, settings.package_runs) == (17.5, 20)
+    assert (settings.deleted_runs, settings.with_costs, settings.with_predictions) == ("remove", False, True)
+    assert (settings.privacy, settings.privacy_key, settings.heartbeat_hours) == (
+        ["drop trials.output"],
+        "key-21",
+        22.5,
+    )
+    assert settings.projects == ["acme/a", "acme/b"]
     patience = settings.patience()
     assert (patience.read_timeout, patience.retry_budget) == (18.5, 19.5)
 
@@ -107,6 +121,17 @@ def test_anything_else_is_refused_with_a_sentence(project: str) -> None:
     assert "ENTITY/PROJECT" in str(caught.value)
 
 
+def test_a_whole_entity_is_refused_with_what_to_do() -> None:
+    with pytest.raises(SettingsError, match="name each project"):
+        _resolve(project="acme/*")
+
+
+def test_deleted_runs_are_marked_or_removed_and_nothing_else() -> None:
+    assert _resolve(project="acme/support").deleted_runs == "mark"
+    with pytest.raises(SettingsError, match=r"deleted_runs is 'keep'; it must be mark or remove\."):
+        _resolve(project="acme/support", deleted_runs="keep")
+
+
 @pytest.mark.parametrize("project", [None, "", 7, []])
 def test_what_is_no_text_is_no_project(project: Any) -> None:
     with pytest.raises(SettingsError, match="ENTITY/PROJECT"):
@@ -126,7 +151,7 @@ def test_what_has_to_be_positive_is_checked(name: str, value: int) -> None:
     assert "greater than 0" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["lookback_days", "abandon_after_days", "retry_budget_seconds"])
+@pytest.mark.parametrize("name", ["lookback_days", "abandon_after_days", "retry_budget_seconds", "heartbeat_hours"])
 def test_a_length_of_time_is_not_negative(name: str) -> None:
     with pytest.raises(SettingsError, match=name):
         _resolve(project="acme/support", **{name: -1.0})

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weave_eval.client import UnreadableBodyError, WeaveClient
-from weave_eval.errors import TooHeavyError
+from weave_eval.client import WeaveClient
+from weave_eval.errors import TooHeavyError, UnreadableBodyError
 from weave_eval.limiter import RateLimiter
 from weave_eval.runs import Run, parse_run
 from weave_eval.trial_calls import TrialCall, TrialCalls, growth_marks, read_trial_calls
@@ -100,6 +100,16 @@ def test_a_trial_takes_the_error_of_its_first_failed_child() -> None:
         _call("t1", "run-1", TRIAL_OP, 1),
         _call("early", "t1", "Model.predict", 2, exception="early-error"),
         _call("grandchild", "early", "tool", 3, exception="deeper-error"),
+    ]
+    assert _read(calls, _run("run-1"))["t1"].error == "early-error"
+
+
+def test_a_whole_second_comes_before_its_fractions() -> None:
+    """The API leaves the fraction out where it is zero."""
+    calls = [
+        _call("t1", "run-1", TRIAL_OP, 1),
+        _call("late", "t1", "judge", 2, exception="late-error"),
+        {**_call("early", "t1", "judge", 2, exception="early-error"), "started_at": "2026-11-23T12:00:02Z"},
     ]
     assert _read(calls, _run("run-1"))["t1"].error == "early-error"
 

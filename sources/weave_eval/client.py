@@ -31,6 +31,7 @@ from .errors import (
     TerminalApiError,
     TooHeavyError,
     TransientApiError,
+    UnreadableBodyError,
 )
 from .limiter import RateLimiter
 
@@ -44,10 +45,6 @@ _MAYBE_FOR_EVER = frozenset({408, 500, 502})
 _SERVER_ERROR_ATTEMPTS = 3
 _LONGEST_PAUSE = 120.0
 _NO_ROUTE = "Not Found"
-
-
-class UnreadableBodyError(ValueError):
-    """A parser's word for a body that is broken or cut short: the request is made again."""
 
 
 @dataclass

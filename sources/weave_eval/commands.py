@@ -84,8 +84,11 @@ def _settings(options: argparse.Namespace, project: str | None) -> Settings:
 
 
 def _show_result(console: Console, result: LoadResult) -> int:
-    for warning in result.report.warnings:
-        console.warning(f"{result.project}: {warning}")
+    console.result(result.as_dict(), _result_text(result))
+    return _show_doubts(console, result)
+
+
+def _result_text(result: LoadResult) -> str:
     report = result.report
     if result.load_ids:
         did = f"read {report.runs_read} of {report.runs_listed} runs and loaded {result.rows} rows"
@@ -93,8 +96,13 @@ def _show_result(console: Console, result: LoadResult) -> int:
         did = f"nothing new in {report.runs_listed} runs"
     where = f"{result.destination} ({result.dataset})"
     requests = result.traffic["requests"]
-    sentence = f"{result.project} → {where}: {did}, {requests} requests, {result.seconds:.1f} s"
-    console.result(result.as_dict(), sentence)
+    return f"{result.project} → {where}: {did}, {requests} requests, {result.seconds:.1f} s"
+
+
+def _show_doubts(console: Console, result: LoadResult) -> int:
+    """Prints the warnings, and the runs that do not reconcile; returns the exit code."""
+    for warning in result.report.warnings:
+        console.warning(f"{result.project}: {warning}")
     if not result.unreconciled:
         return DONE
     console.error(
@@ -126,9 +134,11 @@ def _verify_one(console: Console, options: argparse.Namespace, project: str | No
     except WeaveEvalError as error:
         console.error(str(error))
         return exit_code(error)
-    findings = verified.findings
-    console.result({**findings.as_dict(), **verified.traffic}, _findings_text(findings, verified.traffic))
-    return _show_result(console, verified.repair) if verified.repair and not findings.is_clean else DONE
+    findings, repair = verified.findings, verified.repair
+    sentences = [_findings_text(findings, verified.traffic), *([_result_text(repair)] if repair else [])]
+    fields = {**findings.as_dict(), "repair": repair.as_dict() if repair else None, **verified.traffic}
+    console.result(fields, "\n".join(sentences))
+    return _show_doubts(console, repair) if repair else DONE
 
 
 def _findings_text(findings: Findings, traffic: dict[str, int]) -> str:

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from .client import WeaveClient
+from .cursor import Cursor
 from .feedback import read_feedback
 from .flatten import Tuples
-from .objects import Cursor, WantedRefs, read_objects
+from .objects import WantedRefs, read_objects
 from .predictions import read_predictions
 from .runs import Run
 
@@ -20,11 +21,14 @@ _REMEMBERED_REFS = 2000
 class Companions:
     """Reads what is new since the cursors in `saved`, and moves them there. `warnings` grow while reading."""
 
-    def __init__(self, client: WeaveClient, saved: MutableMapping[str, Any], now: datetime):
+    def __init__(
+        self, client: WeaveClient, saved: MutableMapping[str, Any], now: datetime, evaluate_ops: Sequence[str]
+    ):
         self.warnings: list[str] = []
         self._client = client
         self._saved = saved
         self._now = now
+        self._evaluate_ops = evaluate_ops
 
     def read(self, runs: Sequence[Run], tables: Collection[str]) -> Iterator[tuple[str, Tuples]]:
         """Rows by table: feedback always, objects if `runs` were read."""
@@ -46,7 +50,8 @@ class Companions:
         self._saved["refs"] = [*known, *fresh][-_REMEMBERED_REFS:]
 
     def _read_feedback(self) -> Iterator[tuple[str, Tuples]]:
-        for page in read_feedback(self._client, Cursor.load(self._saved.get("feedback")), self._now):
+        cursor = Cursor.load(self._saved.get("feedback"))
+        for page in read_feedback(self._client, cursor, self._now, self._evaluate_ops):
             yield "feedback", page.rows
             self.warnings += page.warnings
             self._saved["feedback"] = page.cursor.dump()

@@ -17,6 +17,7 @@ import dlt
 import tomlkit
 from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.common.destination import Destination
+from dlt.common.normalizers.naming.snake_case import NamingConvention
 from dlt.common.schema import Schema
 from tomlkit.exceptions import TOMLKitError
 
@@ -29,8 +30,8 @@ DEFAULT_DATASET = "weave"
 _DRIVERS = {
     "duckdb": ("duckdb",),
     "postgres": ("psycopg2", "adbc_driver_postgresql"),
-    "bigquery": ("google.cloud.bigquery",),
-    "snowflake": ("snowflake.connector",),
+    "bigquery": ("google.cloud.bigquery", "sqlalchemy_bigquery"),
+    "snowflake": ("snowflake.connector", "snowflake.sqlalchemy"),
 }
 _BUILT_IN = {DEFAULT_PROFILE: {"type": "duckdb", "dataset": DEFAULT_DATASET, "credentials": "weave_eval.duckdb"}}
 
@@ -111,7 +112,7 @@ def profile(name: str, path: Path | None = None, dataset: str | None = None) -> 
         names = ", ".join(sorted(known))
         raise SettingsError(f"There is no destination {name!r}. {FILE_NAME} declares: {names}.")
     found = known[name]
-    return Profile(found.name, found.type, dataset, found.settings) if dataset else found
+    return Profile(found.name, found.type, _dataset_name(dataset), found.settings) if dataset else found
 
 
 def _named_file() -> Path | None:
@@ -137,7 +138,14 @@ def _profile(name: str, declared: Any, path: Path) -> Profile:
     dataset = settings.pop("dataset", DEFAULT_DATASET)
     if kind not in _DRIVERS:
         raise SettingsError(f"{path}: [{name}] has type {kind!r}; known types are {', '.join(_DRIVERS)}.")
-    return Profile(name, kind, str(dataset), settings)
+    if not isinstance(dataset, str) or not dataset.strip():
+        raise SettingsError(f"{path}: [{name}] has dataset {dataset!r}; give it a name, such as {DEFAULT_DATASET!r}.")
+    return Profile(name, kind, _dataset_name(dataset), settings)
+
+
+def _dataset_name(dataset: str) -> str:
+    """The name as dlt spells it in every warehouse: in snake case."""
+    return NamingConvention().normalize_table_identifier(dataset)
 
 
 def _require_drivers(profile: Profile) -> None:
@@ -159,5 +167,6 @@ def _is_installed(module: str) -> bool:
 def _register(profile: Profile) -> None:
     """Lets dlt look up the profile's settings, after its own providers."""
     _DECLARED["destination"][profile.name] = {**profile.settings, "destination_type": profile.type}
-    if all(provider.name != FILE_NAME for provider in dlt.config.config_providers):
-        dlt.config.register_provider(CustomLoaderDocProvider(FILE_NAME, lambda: _DECLARED, supports_secrets=True))
+    provider = CustomLoaderDocProvider(FILE_NAME, lambda: _DECLARED, supports_secrets=True, locations=[FILE_NAME])
+    if all(known.name != FILE_NAME for known in dlt.config.config_providers):
+        dlt.config.register_provider(provider)

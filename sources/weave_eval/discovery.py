@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from .client import UnreadableBodyError, WeaveClient
-from .errors import NotFoundError, TerminalApiError
+from .client import WeaveClient
+from .errors import NotFoundError, TerminalApiError, UnreadableBodyError
 from .runs import CALL_COLUMNS, Run, parse_run
 
 PAGE = 1000
@@ -90,7 +90,7 @@ def split_lines(body: bytes) -> list[bytes]:
 def _parse_runs(body: bytes) -> list[Run]:
     try:
         return [parse_run(line) for line in split_lines(body)]
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise UnreadableBodyError(f"a line is no call: {error}") from None
 
 

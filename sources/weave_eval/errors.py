@@ -74,3 +74,7 @@ class DestinationError(WeaveEvalError):
 
 class BusyError(WeaveEvalError):
     """Another load holds the lock."""
+
+
+class UnreadableBodyError(ValueError):
+    """A parser's word for a body that is broken or cut short: the request is made again."""

@@ -35,7 +35,7 @@ from .discovery import EVALUATE_OPS, RunFilter, list_runs, list_v2_run_ids, read
 from .errors import TerminalApiError
 from .flatten import RunBatch, RunReading, Tuples, marked_deleted
 from .limiter import RateLimiter
-from .package_files import Form, PackageFiles, TableItem
+from .package_files import Package, TableItem
 from .predictions import is_v2_run
 from .privacy import Privacy
 from .reconcile import ApiFacts
@@ -124,6 +124,8 @@ class Extraction:
         self.report = Report()
         self.client = client or connect(settings)
         self.read: dict[str, ReadRun] = {}
+        self.removed: list[str] = []
+        self.removed: list[str] = []
         self.privacy = Privacy(settings.privacy or (), settings.privacy_key)
         self._settings = settings
         self._clock = clock
@@ -131,6 +133,7 @@ class Extraction:
         self._chunk_runs = chunk_runs
         self._stored_ids = stored_ids
         self._stored_runs = stored_runs
+        self._evaluate_ops = settings.evaluate_ops or EVALUATE_OPS
         self._wanted = settings.run_filter()
         self._windows = settings.windows()
         self._state: ProjectState | None = None
@@ -175,7 +178,7 @@ class Extraction:
         state = ProjectState() if self.is_range or self.is_full else load_state(saved, now)
         listed = self.list_runs(state)
         open_runs = [run for run in listed if run.is_open]
-        growth = growth_marks(read_trial_calls(self.client, open_runs)) if open_runs else {}
+        growth = growth_marks(read_trial_calls(self.client, open_runs))
         todo = decide(state, listed, growth, now, self._windows)
         self._state, self._todo = state, todo
         self._gone = self._find_gone(state, {run.run_id for run in listed})
@@ -194,7 +197,7 @@ class Extraction:
         since = wanted.since or listing_start(state, self._windows)
         wanted = RunFilter(since, wanted.until, wanted.run_ids, wanted.evaluations, wanted.models)
         known = state.known() or wanted.run_ids
-        listed = list_runs(self.client, wanted, known, self._settings.evaluate_ops or EVALUATE_OPS)
+        listed = list_runs(self.client, wanted, known, self._evaluate_ops)
         self._require({run.run_id for run in listed})
         if not self._settings.only_v2_runs:
             return listed
@@ -216,16 +219,13 @@ class Extraction:
         known = set() if is_filtered else state.known() | set(self._stored_ids or ())
         return sorted(run_id for run_id in known - listed if not run_exists(self.client, run_id))
 
-    def items(
-        self, saved: MutableMapping[str, Any], tables: Collection[str], form: Form, load_id: str
-    ) -> Iterator[TableItem]:
-        """The items of the next chunk for `tables`; updates the saved state of the source at the end."""
+    def items(self, saved: MutableMapping[str, Any], package: Package) -> Iterator[TableItem]:
+        """The items of the next chunk; updates the saved state of the source at the end."""
         projects = saved.setdefault("projects", {})
         if self._todo is None:
             self.plan(projects.get(self.state_key))
         chunk = self._next_chunk()
-        files = PackageFiles(form, self._fresh_folder())
-        writer = RunWriter(self._settings.project, load_id, tables, files, self.privacy)
+        writer = RunWriter(self._settings.project, package, self._fresh_folder(), self.privacy)
         yield from self._remove_gone(writer)
         yield from self._read_results(chunk, writer)
         if not self._has_companions:
@@ -266,6 +266,8 @@ class Extraction:
             return
         self.report.runs_deleted += len(self._gone)
         if self.is_full or self._settings.deleted_runs == "remove":
+            self.removed += self._gone
+            self.removed += self._gone
             for run_id in self._gone:
                 yield from writer.remove(run_id)
         elif self._stored_runs:
@@ -278,7 +280,7 @@ class Extraction:
         """Feedback, and the objects that runs refer to if any run was read; once in an extraction."""
         project = self._settings.project
         cursors = {} if self.is_full else dict(saved.get(project, {}))
-        companions = Companions(self.client, cursors, self._clock())
+        companions = Companions(self.client, cursors, self._clock(), self._evaluate_ops)
         runs = [decision.run for decision in [*chunk, *(self._todo or ())]]
         for table, rows in companions.read(runs, writer.tables):
             yield from writer.add(table, rows)
@@ -321,7 +323,7 @@ class Extraction:
             yield from self._read_predictions(read.decision.run, writer)
 
     def _read_predictions(self, run: Run, writer: RunWriter) -> Iterator[TableItem]:
-        companions = Companions(self.client, {}, self._clock())
+        companions = Companions(self.client, {}, self._clock(), self._evaluate_ops)
         for table, rows in companions.read_predictions(run):
             yield from writer.add(table, rows, run.run_id)
         yield from writer.clear(run.run_id, ("predictions",))

@@ -6,7 +6,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dlt.common.configuration.exceptions import ConfigFieldMissingException, ConfigurationException
+from dlt.common.configuration.exceptions import (
+    ConfigFieldMissingException,
+    ConfigurationException,
+    FieldLookupTraces,
+    LookupTraces,
+)
 from dlt.common.destination.exceptions import DestinationException
 from dlt.pipeline.exceptions import PipelineConfigMissing, PipelineStepFailed
 from sqlalchemy.exc import SQLAlchemyError
@@ -41,6 +46,8 @@ def explained(error: BaseException, profile: Profile) -> WeaveEvalError:
             return cause
         if isinstance(cause, ConfigFieldMissingException):
             return _incomplete(cause, profile)
+        if isinstance(cause, ConfigurationException):
+            return _unusable(cause, profile)
     step = f" in its step {error.step!r}" if isinstance(error, PipelineStepFailed) else ""
     return DestinationError(
         f"The destination {profile.name!r} ({profile.type}) refused{step}: {one_line(chain[-1])} "
@@ -49,11 +56,33 @@ def explained(error: BaseException, profile: Profile) -> WeaveEvalError:
 
 
 def _incomplete(error: ConfigFieldMissingException, profile: Profile) -> SettingsError:
-    fields = ", ".join(sorted(error.traces))
+    variables = list(_missing(error.traces))
+    fields = ", ".join(variable.rpartition("__")[2].lower() for variable in variables)
     return SettingsError(
-        f"The destination {profile.name!r} is not complete: {fields} is missing. Set it in an environment variable "
-        f"({profile.credential_variable()}__...), in .dlt/secrets.toml, or in destinations.toml."
+        f"The destination {profile.name!r} is not complete: {fields} is missing. {_where(profile, variables[-1])}"
     )
+
+
+def _unusable(error: ConfigurationException, profile: Profile) -> SettingsError:
+    where = _where(profile, f"{profile.credential_variable()}__PASSWORD")
+    return SettingsError(f"The destination {profile.name!r} cannot be used: {one_line(error)} {where}")
+
+
+def _where(profile: Profile, variable: str) -> str:
+    return (
+        f"Set it in an environment variable ({variable}, or all credentials at once in "
+        f"{profile.credential_variable()}), in .dlt/secrets.toml, or in destinations.toml."
+    )
+
+
+def _missing(traces: FieldLookupTraces) -> Iterator[str]:
+    """The environment variables, one a field, that dlt looked for in vain."""
+    for tries in traces.values():
+        first = tries[0]
+        if isinstance(first, LookupTraces):
+            yield from _missing(first.traces)
+        else:
+            yield first.key
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

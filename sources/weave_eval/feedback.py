@@ -12,10 +12,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from .client import UnreadableBodyError, WeaveClient
+from .answers import change_warnings, parse_cleaned, parse_items, read_pages
+from .client import WeaveClient
+from .cursor import OVERLAP, Cursor
 from .discovery import EVALUATE_OPS, split_lines
-from .errors import TooHeavyError
-from .objects import OVERLAP, Cursor, change_warnings, parse_cleaned, parse_items
+from .errors import UnreadableBodyError
 from .refs import parse_ref
 from .runs import parse_time
 from .sanitize import Changes, to_json
@@ -108,7 +109,7 @@ def read_feedback(
     pending: set[str] = set()
     changes = Changes()
     for page in _pages(client, cursor, changes):
-        fresh = list({item["id"]: item for item in page if item["id"] not in cursor.seen}.values())
+        fresh = list({item["id"]: item for item in page if not cursor.has(item["id"])}.values())
         unplaced = places.load({call_id for item in fresh if (call_id := call_id_of(item))})
         rows = [feedback_row(item, places.of(call_id_of(item))) for item in fresh]
         listed += [(parse_time(item["created_at"]), item["id"]) for item in page]
@@ -120,23 +121,14 @@ def read_feedback(
 
 
 def _pages(client: WeaveClient, cursor: Cursor, changes: Changes) -> Iterator[list[Item]]:
-    """Pages of everything from `cursor.since` on; smaller ones where the answer is too heavy."""
-    offset, limit = 0, PAGE
-    while True:
+    """Pages of everything from `cursor.since` on."""
+    parse = partial(_parse_page, changes=changes)
+
+    def fetch(offset: int, limit: int) -> list[Item]:
         body = _query(client.project_id, cursor.since, limit, offset)
-        try:
-            page = client.post(
-                "/feedback/query", body, partial(_parse_page, changes=changes), purpose="reading the feedback"
-            )
-        except TooHeavyError:
-            if limit == 1:
-                raise
-            limit = (limit + 1) // 2
-            continue
-        offset += len(page)
-        yield page
-        if len(page) < limit:
-            return
+        return client.post("/feedback/query", body, parse, purpose="reading the feedback")
+
+    return read_pages(fetch, PAGE)
 
 
 def _query(project_id: str, since: datetime | None, limit: int, offset: int) -> dict[str, Any]:

@@ -256,7 +256,8 @@ class Execution:
         report, traffic = self._extraction.report, self._extraction.client.traffic.as_dict()
         sync = Record("syncs", [self._record.row(status, now, report, traffic, error)])
         with destination_errors(self._profile):
-            write_records(self._pipeline, self._settings.project, [*proof_rows(proofs, now), sync], now)
+            records, removed = [*proof_rows(proofs, now), sync], self._extraction.removed
+            write_records(self._pipeline, self._settings.project, records, removed, now)
             complete_tables(self._pipeline, self._profile.type)
 
     @contextmanager

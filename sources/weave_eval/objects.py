@@ -6,30 +6,26 @@ Versions never change once made, so a load reads those that are new, and those t
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
-import msgspec
-
-from .client import UnreadableBodyError, WeaveClient
-from .errors import NoAccessError, NotFoundError
+from .answers import change_warnings, parse_cleaned, parse_items, read_pages
+from .client import WeaveClient
+from .cursor import Cursor
+from .errors import NoAccessError, NotFoundError, UnreadableBodyError
 from .refs import Ref, parse_ref
 from .runs import parse_time
-from .sanitize import Changes, clean, needs_cleaning, parse_tolerantly, to_json
+from .sanitize import Changes, to_json
 
 PAGE = 500
 """Versions asked for at once."""
 
-OVERLAP = timedelta(hours=1)
-"""How far behind the newest item later loads look again: servers' clocks differ, and writes become visible late."""
-
 TABLE_OF_CLASS = {"Evaluation": "evaluations", "Model": "models", "Dataset": "datasets", "Scorer": "scorers"}
 """The table of each base class."""
 
-_REMEMBERED = 500
 _IDS_AT_ONCE = 200
 _LARGEST = 2**63 - 1
 _KINDS = frozenset({"object", "op"})
@@ -45,41 +41,6 @@ Version = dict[str, Any]
 
 Rows = dict[str, list[tuple[Any, ...]]]
 """Rows by table."""
-
-
-@dataclass(frozen=True)
-class Cursor:
-    """How far a list that only grows was read: up to now, items before `since`, and `seen` of the later ones."""
-
-    since: datetime | None = None
-    seen: frozenset[str] = frozenset()
-
-    @classmethod
-    def load(cls, saved: Any) -> Cursor:
-        """The cursor that `dump` made; one at the start if `saved` is none. Starting over is safe."""
-        try:
-            return cls(parse_time(saved["since"]) if saved["since"] else None, frozenset(map(str, saved["seen"])))
-        except (KeyError, TypeError, ValueError, AttributeError):
-            return cls()
-
-    def dump(self) -> dict[str, Any]:
-        """The cursor as JSON values, equal for equal cursors."""
-        return {"since": self.since.isoformat() if self.since else None, "seen": sorted(self.seen)}
-
-    def after(self, listed: Iterable[tuple[datetime, str]], pending: Collection[str] = ()) -> Cursor:
-        """The cursor once all of `listed` (time and key of everything from `since` on) was read.
-
-        Those in `pending` are to be read again. Only the newest few hundred keys are remembered: where many share
-        the last hour, the next load looks back less far.
-        """
-        items = sorted(listed)
-        if not items:
-            return self
-        start = max(items[-1][0] - OVERLAP, self.since or datetime.min.replace(tzinfo=items[-1][0].tzinfo))
-        recent = [item for item in items if item[0] >= start]
-        start = max(start, recent[-_REMEMBERED:][0][0]) if len(recent) > _REMEMBERED else start
-        start = min([start, *(moment for moment, key in recent if key in pending)])
-        return Cursor(start, frozenset(key for moment, key in recent if moment >= start and key not in pending))
 
 
 @dataclass(frozen=True)
@@ -102,37 +63,6 @@ class ObjectsRead:
     rows: Rows
     cursor: Cursor
     warnings: list[str] = field(default_factory=list)
-
-
-def parse_items(body: bytes, name: str, changes: Changes) -> list[dict[str, Any]]:
-    """The list of objects under `name` in an answer, cleaned. Raises `UnreadableBodyError` if there is none."""
-    answer = parse_cleaned(body, changes)
-    items = answer.get(name) if isinstance(answer, dict) else None
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise UnreadableBodyError(f"it has no list of {name}")
-    return items
-
-
-def parse_cleaned(body: bytes, changes: Changes) -> Any:
-    """JSON without what some warehouse cannot hold. Raises `UnreadableBodyError` for what is no JSON."""
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        try:
-            return clean(parse_tolerantly(body), changes)
-        except ValueError as error:
-            raise UnreadableBodyError(str(error)) from None
-    return clean(value, changes) if needs_cleaning(body) else value
-
-
-def change_warnings(what: str, changes: Changes) -> list[str]:
-    """Sentences about the values that were changed in `what`."""
-    warnings = []
-    if changes.texts:
-        warnings.append(f"{what}: {changes.texts} texts with NUL or lone surrogates were changed (to U+FFFD)")
-    if changes.numbers:
-        warnings.append(f"{what}: {changes.numbers} numbers that are not finite were changed to null")
-    return warnings
 
 
 def ref_of(version: Version) -> str:
@@ -221,7 +151,7 @@ def read_objects(client: WeaveClient, cursor: Cursor, wanted: WantedRefs) -> Obj
     """
     reader = _Reader(client, wanted.known)
     listed = reader.list_versions(cursor.since)
-    fresh = [version for version in listed if ref_of(version) not in cursor.seen]
+    fresh = [version for version in listed if not cursor.has(ref_of(version))]
     for version in fresh:
         reader.keep(TABLE_OF_CLASS[version["base_object_class"]], version)
     reader.look_up({("evaluations", ref) for ref in wanted.evaluations})
@@ -297,10 +227,14 @@ class _Reader:
         """Reads the refs into this project, many at once."""
         own = [ref for ref in refs if f"{ref.entity}/{ref.project}" == self._client.project_id]
         for is_op in (False, True):
-            names = sorted({ref.name for ref in own if (ref.kind == "op") is is_op})
+            addresses: dict[str, set[str]] = {}
+            for ref in own:
+                if (ref.kind == "op") is is_op:
+                    addresses.setdefault(ref.name, set()).add(_address(ref))
+            names = sorted(addresses)
             for start in range(0, len(names), _IDS_AT_ONCE):
                 some = names[start : start + _IDS_AT_ONCE]
-                self._read_named(some, {_address(ref) for ref in own if ref.name in some}, is_op=is_op)
+                self._read_named(some, set().union(*map(addresses.__getitem__, some)), is_op=is_op)
 
     def _read_named(self, names: list[str], addresses: set[str], *, is_op: bool) -> None:
         chosen = {"object_ids": names, "is_op": is_op, "latest_only": False}
@@ -311,20 +245,21 @@ class _Reader:
 
     def _pages(self, chosen: dict[str, Any], purpose: str) -> Iterator[list[Version]]:
         """Pages of versions, newest first."""
-        offset = 0
-        while True:
+
+        def fetch(offset: int, limit: int) -> list[Version]:
             body = {
                 "project_id": self._client.project_id,
                 "filter": chosen,
-                "sort_by": [{"field": "created_at", "direction": "desc"}],
-                "limit": PAGE,
+                "sort_by": [
+                    {"field": "created_at", "direction": "desc"},
+                    {"field": "object_id", "direction": "asc"},
+                ],
+                "limit": limit,
                 "offset": offset,
             }
-            page = self._client.post("/objs/query", body, self._parse_page, purpose=purpose)
-            offset += len(page)
-            yield page
-            if len(page) < PAGE:
-                return
+            return self._client.post("/objs/query", body, self._parse_page, purpose=purpose)
+
+        return read_pages(fetch, PAGE)
 
     def _parse_page(self, body: bytes) -> list[Version]:
         return [_checked(version) for version in parse_items(body, "objs", self._changes)]

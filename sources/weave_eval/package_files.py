@@ -25,6 +25,18 @@ _MAX_ROWS = 100_000
 _MAX_BYTES = 48_000_000
 
 
+class Package(NamedTuple):
+    """The package under way: its load id, the tables wanted, the form of their rows, and whether rows replace others.
+
+    Where they do not (destinations that can only append), nothing stands for the rows that go.
+    """
+
+    load_id: str
+    tables: frozenset[str]
+    form: Form
+    can_replace: bool
+
+
 class TableItem(NamedTuple):
     """Something for dlt to load into a table."""
 

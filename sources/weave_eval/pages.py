@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from .client import UnreadableBodyError
+from .errors import UnreadableBodyError
 from .sanitize import Changes, clean, clean_text, clean_texts, needs_cleaning, parse_tolerantly, to_json
 
 NULL = msgspec.Raw(b"null")

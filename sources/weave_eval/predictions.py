@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from .client import UnreadableBodyError, WeaveClient
+from .answers import change_warnings, parse_cleaned, read_pages
+from .client import WeaveClient
 from .discovery import split_lines
-from .errors import NotFoundError, NotWeaveError, TooHeavyError
-from .objects import change_warnings, parse_cleaned
+from .errors import NotFoundError, NotWeaveError, UnreadableBodyError
 from .runs import Run
 from .sanitize import Changes, to_json
 
@@ -80,26 +80,15 @@ def read_predictions(client: WeaveClient, run_id: str) -> Iterator[PredictionsRe
 
 
 def _pages(client: WeaveClient, run_id: str, changes: Changes) -> Iterator[list[Prediction]]:
-    """Pages up to an empty one (a stream of lines can end early without a sign); smaller ones for large predictions."""
-    offset, limit = 0, PAGE
-    while True:
+    """Pages of the list, up to an empty one: a stream of lines can end early without a sign."""
+    parse = partial(_parse_lines, changes=changes)
+
+    def fetch(offset: int, limit: int) -> list[Prediction]:
         params = [("evaluation_run_id", run_id), ("limit", str(limit)), ("offset", str(offset))]
-        try:
-            page = client.get(
-                client.v2_path("predictions"),
-                partial(_parse_lines, changes=changes),
-                purpose=f"listing the predictions of the run {run_id}",
-                params=params,
-            )
-        except TooHeavyError:
-            if limit == 1:
-                raise
-            limit = (limit + 1) // 2
-            continue
-        if not page:
-            return
-        offset += len(page)
-        yield page
+        purpose = f"listing the predictions of the run {run_id}"
+        return client.get(client.v2_path("predictions"), parse, purpose=purpose, params=params)
+
+    return read_pages(fetch, PAGE, until_empty=True)
 
 
 def read_prediction(client: WeaveClient, prediction_id: str) -> tuple[Any, ...]:

@@ -12,11 +12,11 @@ import dlt
 from dlt.extract.source import DltSource
 
 from .flatten import Tuples
-from .package_files import PackageFiles, TableItem
+from .package_files import TableItem
 from .privacy import Privacy
 from .run_writer import RunWriter
 from .schema import CONTRACT, dlt_schema
-from .source import current_form, table_resource
+from .source import current_package, table_resource
 from .tables import TABLES_BY_NAME
 
 WRITTEN = ("reconciliations", "scorer_stats", "syncs")
@@ -24,26 +24,36 @@ WRITTEN = ("reconciliations", "scorer_stats", "syncs")
 
 @dataclass(frozen=True)
 class Record:
-    """Rows of a table, in the order of `VARYING`; of one run, where the table has a run's rows."""
+    """Rows of a table, in the order of `VARYING`; of one run, where the table has a run's rows.
+
+    Without rows, what the table holds of the run goes.
+    """
 
     table: str
     rows: Tuples
     run_id: str = ""
 
 
-def write_records(pipeline: dlt.Pipeline, project: str, found: Sequence[Record], now: datetime) -> None:
-    """Loads the records and remembers `now` as the time of the last heartbeat."""
+def write_records(
+    pipeline: dlt.Pipeline, project: str, found: Sequence[Record], removed: Sequence[str], now: datetime
+) -> None:
+    """Loads the records, removes the proofs of runs that were `removed`, and remembers `now` as the last heartbeat."""
     with tempfile.TemporaryDirectory(prefix="weave_eval_") as folder:
-        pipeline.run(_source(project, found, now, Path(folder), is_indexed=_is_postgres(pipeline)))
+        pipeline.run(_source(project, found, removed, now, Path(folder), is_indexed=_is_postgres(pipeline)))
 
 
-def _source(project: str, found: Sequence[Record], now: datetime, folder: Path, *, is_indexed: bool) -> DltSource:
+def _source(
+    project: str, found: Sequence[Record], removed: Sequence[str], now: datetime, folder: Path, *, is_indexed: bool
+) -> DltSource:
     @dlt.resource(name="records", selected=False)
     def records() -> Iterator[TableItem]:
-        load_id = dlt.current.load_package_state()["load_id"]
-        writer = RunWriter(project, load_id, WRITTEN, PackageFiles(current_form(), folder), Privacy(()))
+        writer = RunWriter(project, current_package(WRITTEN), folder, Privacy(()))
         for record in found:
+            if record.run_id and not record.rows:
+                yield from writer.clear(record.run_id, (record.table,))
             yield from writer.add(record.table, record.rows, record.run_id)
+        for run_id in removed:
+            yield from writer.clear(run_id, ("reconciliations",))
         yield from writer.flush()
         dlt.current.source_state().setdefault("heartbeats", {})[project] = now.isoformat()
 

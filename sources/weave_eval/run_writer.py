@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from .arrow import record_batch
 from .flatten import RunBatch, RunReading, Tuples, flatten_run, flatten_stats, tombstone
-from .package_files import PackageFiles, TableItem
+from .package_files import Package, PackageFiles, TableItem
 from .privacy import Privacy
 from .results import RunRead
 from .tables import TABLES
@@ -21,12 +22,13 @@ _ALL_OF_A_RUN = tuple(table.name for table in TABLES if table.replace == "run")
 class RunWriter:
     """Turns rows into items for the wanted tables; `rows` counts them by table."""
 
-    def __init__(self, project_id: str, load_id: str, tables: Collection[str], files: PackageFiles, privacy: Privacy):
+    def __init__(self, project_id: str, package: Package, folder: Path, privacy: Privacy):
         self.project_id = project_id
-        self.load_id = load_id
-        self.tables = frozenset(tables)
+        self.load_id = package.load_id
+        self.tables = package.tables
         self.rows: Counter[str] = Counter()
-        self._files = files
+        self._can_replace = package.can_replace
+        self._files = PackageFiles(package.form, folder)
         self._privacy = privacy
 
     def write(self, run_id: str, batch: RunBatch) -> Iterator[TableItem]:
@@ -48,7 +50,7 @@ class RunWriter:
 
     def clear(self, run_id: str, tables: Iterable[str]) -> Iterator[TableItem]:
         """Removes what `tables` held of a run before this load."""
-        for table in self.tables.intersection(tables):
+        for table in self.tables.intersection(tables) if self._can_replace else ():
             constants = self._constants(run_id)
             yield from self._files.add(table, record_batch(table, [tombstone(table, run_id)], constants))
 

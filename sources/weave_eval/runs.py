@@ -65,8 +65,10 @@ class Run:
         return "completed" if self.error is None else "failed"
 
 
-def parse_time(text: str) -> datetime:
+def parse_time(text: object) -> datetime:
     """A time of the API (RFC 3339, any offset or none for UTC) in UTC. Raises `ValueError`."""
+    if not isinstance(text, str):
+        raise ValueError(f"{text!r} is no time")  # noqa: TRY004 - values of the API, not of a caller
     moment = msgspec.convert(text.replace(" ", "T", 1), datetime)
     return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
 

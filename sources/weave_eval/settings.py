@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, List, Optional
 
 from dlt.common.configuration import configspec
+from dlt.common.configuration.const import TYPE_EXAMPLES
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
 
@@ -105,6 +106,9 @@ class Settings(BaseConfiguration):
     def on_resolved(self) -> None:
         """Checks what types do not say. Raises `SettingsError`."""
         check_project(self.project)
+        for name in ("api_key", "privacy_key"):
+            if getattr(self, name) == _NOT_FILLED_IN:
+                setattr(self, name, None)
         for name in _POSITIVE:
             if getattr(self, name) <= 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}; it must be greater than 0.")
@@ -133,6 +137,9 @@ class Settings(BaseConfiguration):
         """How long to wait and how often to try again."""
         return Patience(read_timeout=self.read_timeout_seconds, retry_budget=self.retry_budget_seconds)
 
+
+_NOT_FILLED_IN = TYPE_EXAMPLES["text"]
+"""What `dlt init` writes for a secret that the user has to fill in."""
 
 _POSITIVE = (
     "page_rows", "max_page_bytes", "parallelism", "requests_per_second", "read_timeout_seconds", "package_runs",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, List, Optional
 
 import dlt
@@ -10,7 +10,7 @@ from dlt.common.typing import TSecretStrValue
 from dlt.extract import DltResource
 
 from .extraction import Extraction
-from .package_files import Form, TableItem, form_for
+from .package_files import Package, TableItem, form_for
 from .schema import CONTRACT, dlt_schema, write_disposition
 from .settings import Settings
 from .tables import TABLES, Table
@@ -62,8 +62,7 @@ def evaluation_resources(extraction: Extraction, *, is_indexed: bool = False) ->
     @dlt.resource(name="readings", selected=False)
     def readings() -> Iterator[TableItem]:
         tables = dlt.current.source().resources.selected.keys()
-        load_id = dlt.current.load_package_state()["load_id"]
-        yield from extraction.items(dlt.current.source_state(), tables, current_form(), load_id)
+        yield from extraction.items(dlt.current.source_state(), current_package(tables))
 
     tables = [table for table in TABLES if table.name not in RECORDS]
     resources = [table_resource(table, readings, is_indexed=is_indexed) for table in tables]
@@ -72,10 +71,13 @@ def evaluation_resources(extraction: Extraction, *, is_indexed: bool = False) ->
     return resources
 
 
-def current_form() -> Form:
-    """The form in which the running pipeline's destination gets its rows."""
+def current_package(tables: Collection[str]) -> Package:
+    """The package that the running pipeline extracts, with `tables`."""
+    load_id = dlt.current.load_package_state()["load_id"]
     destination = dlt.current.pipeline().destination
-    return form_for(destination.destination_type.rsplit(".", 1)[-1] if destination else None)
+    kind = destination.destination_type.rsplit(".", 1)[-1]
+    strategies = destination.capabilities().supported_merge_strategies or ()
+    return Package(load_id, frozenset(tables), form_for(kind), can_replace="delete-insert" in strategies)
 
 
 def table_resource(table: Table, items: DltResource, *, is_indexed: bool = False) -> DltResource:

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .client import UnreadableBodyError, WeaveClient
-from .discovery import split_lines
+from .client import WeaveClient
+from .discovery import PAGE, split_lines
+from .errors import UnreadableBodyError
 from .runs import Run, parse_time
 from .sanitize import Changes, clean, clean_text, parse_tolerantly
 
@@ -48,9 +49,14 @@ TrialCalls = dict[str, TrialCall]
 
 
 def read_trial_calls(client: WeaveClient, runs: Sequence[Run], *, max_bytes: int | None = None) -> TrialCalls:
-    """The trial calls of up to 1,000 runs. Raises `TooHeavyError` if they take more than `max_bytes`."""
-    if not runs:
-        return {}
+    """The trial calls of runs. Raises `TooHeavyError` if those of up to 1,000 runs take more than `max_bytes`."""
+    found: TrialCalls = {}
+    for start in range(0, len(runs), PAGE):
+        found |= _read_batch(client, runs[start : start + PAGE], max_bytes)
+    return found
+
+
+def _read_batch(client: WeaveClient, runs: Sequence[Run], max_bytes: int | None) -> TrialCalls:
     body = {
         "project_id": client.project_id,
         "filter": {"trace_ids": sorted({run.trace_id or run.run_id for run in runs})},
@@ -86,7 +92,7 @@ def _parse_call(line: bytes) -> _Call:
 def _trials(run_ids: set[str], calls: Sequence[_Call]) -> TrialCalls:
     trials = {call.id: call for call in calls if call.parent_id in run_ids and _is_trial(call)}
     errors = {call.id: call.exception for call in trials.values() if call.exception}
-    for call in sorted(calls, key=lambda call: (call.started_at, call.id)):
+    for call in sorted(calls, key=lambda call: (parse_time(call.started_at), call.id)):
         if call.exception and call.parent_id in trials:
             errors.setdefault(call.parent_id, call.exception)
     return {

@@ -1,13 +1,14 @@
 """A project's runs of any age against the warehouse: missing, changed, grown, unproven and deleted ones.
 
-One listing tells which runs exist and whether their calls changed. Trials are counted, not read: one count for a
-hundred runs, and only where it differs from what was counted at the last reading are the hundred halved until the
-runs stand alone.
+One listing tells which runs exist and whether their calls changed. Trials are counted, not read: one request for a
+hundred runs tells how many each has, to compare with what was counted at its last reading. What the warehouse holds is
+compared with what was proven then, without a request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,15 +18,17 @@ import msgspec
 from .changes import Decision, ProjectState
 from .client import WeaveClient
 from .destinations import Profile
-from .discovery import run_exists
+from .discovery import run_exists, split_lines
 from .extraction import Extraction
 from .load import Execution, LoadOptions, LoadResult, locked_pipeline
 from .runs import Run
 from .settings import Settings
 from .trial_calls import growth_marks, read_trial_calls
+from .warehouse.standing import damaged_runs
 from .warehouse.stored import StoredRun, run_rows, stored_runs
 
-_COUNTED_TOGETHER = 100
+_RUNS_TOGETHER = 100
+_TRIALS_TOGETHER = 20_000
 _TRIAL_OPS = ("Evaluation.predict_and_score", "Evaluation.predictAndScore")
 
 
@@ -79,7 +82,9 @@ def verify_project(settings: Settings, profile: Profile, options: LoadOptions, *
             stored_runs=partial(run_rows, profile),
         )
         listed = {run.run_id: run for run in extraction.list_runs(ProjectState())}
-        findings = compare(client, settings.project, listed, stored_runs(profile, settings.project))
+        stored = stored_runs(profile, settings.project)
+        damaged = damaged_runs(profile, settings.project, [run.run_id for run in stored if run.is_proven])
+        findings = compare(client, settings.project, listed, stored, damaged)
         repair = None
         if not is_dry_run:
             extraction.take(_decisions(client, listed, findings), findings.deleted)
@@ -89,8 +94,17 @@ def verify_project(settings: Settings, profile: Profile, options: LoadOptions, *
         return Verified(findings, repair, client.traffic.as_dict())
 
 
-def compare(client: WeaveClient, project: str, listed: dict[str, Run], stored: Iterable[StoredRun]) -> Findings:
-    """What differs between the runs that Weave lists and those that the warehouse holds."""
+def compare(
+    client: WeaveClient,
+    project: str,
+    listed: dict[str, Run],
+    stored: Iterable[StoredRun],
+    damaged: Collection[str] = (),
+) -> Findings:
+    """What differs between the runs that Weave lists and those that the warehouse holds.
+
+    `damaged` are runs that no longer are in the warehouse as they were proven.
+    """
     held = {run.run_id: run for run in stored}
     found = Findings(project, len(listed))
     same: list[StoredRun] = []
@@ -100,12 +114,11 @@ def compare(client: WeaveClient, project: str, listed: dict[str, Run], stored: I
             found.missing.append(run_id)
         elif known.fingerprint != run.fingerprint:
             found.changed.append(run_id)
-        elif not known.is_proven or known.trial_calls is None:
+        elif not known.is_proven or known.trial_calls is None or run_id in damaged:
             found.unproven.append(run_id)
         else:
             same.append(known)
-    for start in range(0, len(same), _COUNTED_TOGETHER):
-        found.grown += _grown(client, same[start : start + _COUNTED_TOGETHER])
+    found.grown = _grown(client, same)
     absent = [run_id for run_id, run in held.items() if run_id not in listed and not run.is_deleted]
     found.deleted = [run_id for run_id in absent if not run_exists(client, run_id)]
     return found
@@ -113,32 +126,62 @@ def compare(client: WeaveClient, project: str, listed: dict[str, Run], stored: I
 
 def _grown(client: WeaveClient, runs: Sequence[StoredRun]) -> list[str]:
     """The runs whose number of trials changed since they were read."""
-    if _count_trials(client, [run.run_id for run in runs]) == sum(run.trial_calls or 0 for run in runs):
-        return []
-    if len(runs) == 1:
-        return [runs[0].run_id]
-    middle = len(runs) // 2
-    return _grown(client, runs[:middle]) + _grown(client, runs[middle:])
+    grown: list[str] = []
+    for group in _groups(runs):
+        counts = _count_trials(client, [run.run_id for run in group])
+        grown += [run.run_id for run in group if counts[run.run_id] != run.trial_calls]
+    return grown
+
+
+def _groups(runs: Sequence[StoredRun]) -> Iterator[list[StoredRun]]:
+    """Runs to count together: at most a hundred, with so many trials that an answer stays small."""
+    group: list[StoredRun] = []
+    trials = 0
+    for run in runs:
+        trials += run.trial_calls or 0
+        if group and (len(group) == _RUNS_TOGETHER or trials > _TRIALS_TOGETHER):
+            yield group
+            group, trials = [], run.trial_calls or 0
+        group.append(run)
+    if group:
+        yield group
+
+
+class _Child(msgspec.Struct):
+    parent_id: str | None = None
 
 
 class _Stats(msgspec.Struct):
     count: int
 
 
+_CHILD = msgspec.json.Decoder(_Child)
 _STATS = msgspec.json.Decoder(_Stats)
 
 
-def _count_trials(client: WeaveClient, run_ids: list[str]) -> int:
+def _count_trials(client: WeaveClient, run_ids: Sequence[str]) -> Counter[str]:
+    """Trials by run: the trials' parents of several runs, the mere number of one."""
     ops = [f"weave:///{client.project_id}/op/{op}:*" for op in _TRIAL_OPS]
-    body = {"project_id": client.project_id, "filter": {"op_names": ops, "parent_ids": run_ids}}
-    return client.post("/calls/query_stats", body, _STATS.decode, purpose="counting trials").count
+    body: dict[str, Any] = {
+        "project_id": client.project_id,
+        "filter": {"op_names": ops, "parent_ids": list(run_ids)},
+    }
+    if len(run_ids) == 1:
+        stats = client.post("/calls/query_stats", body, _STATS.decode, purpose="counting trials")
+        return Counter({run_ids[0]: stats.count})
+    body["columns"] = ["id", "parent_id"]
+    return client.post("/calls/stream_query", body, _parents, purpose="counting trials")
+
+
+def _parents(body: bytes) -> Counter[str]:
+    return Counter(str(_CHILD.decode(line).parent_id) for line in split_lines(body))
 
 
 def _decisions(client: WeaveClient, listed: dict[str, Run], findings: Findings) -> list[Decision]:
     """What to read, earliest start first."""
     runs = sorted((listed[run_id] for run_id in findings.to_read), key=lambda run: (run.started_at, run.run_id))
     open_runs = [run for run in runs if run.is_open]
-    growth = growth_marks(read_trial_calls(client, open_runs)) if open_runs else {}
+    growth = growth_marks(read_trial_calls(client, open_runs))
     missing = set(findings.missing)
     return [
         Decision(run, "new" if run.run_id in missing else "changed", run.fingerprint + growth.get(run.run_id, ""))

@@ -52,7 +52,7 @@ def _row_differences(table: Table, found: list[Row], expected: list[Row]) -> lis
 
 
 def _canonical(value: Any) -> Any:
-    """A value with its type; a number that no 64-bit integer holds as a double: jsonb writes 1e21 with all its digits."""
+    """A value with its type; an integer of more than 64 bits as a double, for jsonb writes 1e21 with all its digits."""
     if isinstance(value, dict):
         return {key: _canonical(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from dlt.common.data_writers.escape import escape_snowflake_literal
+from dlt.common.data_writers.escape import escape_duckdb_literal, escape_postgres_literal, escape_snowflake_literal
+from dlt.destinations.exceptions import DatabaseTerminalException
 from dlt.destinations.sql_client import SqlClientBase
 
 from ..tables import TABLES, Table
@@ -32,6 +32,11 @@ JOIN pg_namespace n ON n.oid = t.relnamespace JOIN pg_attribute c ON c.attrelid 
 SELECT table_name, '', comment FROM information_schema.tables WHERE table_schema = %s
 UNION ALL SELECT table_name, column_name, comment FROM information_schema.columns WHERE table_schema = %s""",
 }
+_LITERALS: dict[str, Callable[[str], str]] = {
+    "duckdb": escape_duckdb_literal,
+    "postgres": escape_postgres_literal,
+    "snowflake": escape_snowflake_literal,
+}
 
 
 def declared_comments() -> Comments:
@@ -47,15 +52,13 @@ def update_comments(sql: SqlClientBase[Any], warehouse: str) -> int:
     Costs one query of the catalogue (in BigQuery: one free request a table) where they all do.
     """
     if warehouse == "bigquery":
-        return sum(
-            _describe(sql.native_connection, f"{sql.fully_qualified_dataset_name(quote=False)}", table)
-            for table in TABLES
-        )
+        return _update_descriptions(sql)
     declared = declared_comments()
     found = _stored_comments(sql, _QUERIES[warehouse])
-    statements = [_statement(sql, key, declared[key]) for key in found if declared.get(key, found[key]) != found[key]]
-    sql.execute_many(statements)
-    return len(statements)
+    lacking = [key for key in found if key in declared and declared[key] != found[key]]
+    literal = _LITERALS[warehouse]
+    sql.execute_many([_statement(sql, key, literal(declared[key])) for key in lacking])
+    return len(lacking)
 
 
 def _stored_comments(sql: SqlClientBase[Any], query: str) -> dict[tuple[str, str], str | None]:
@@ -65,28 +68,36 @@ def _stored_comments(sql: SqlClientBase[Any], query: str) -> dict[tuple[str, str
     return {(table.lower(), column.lower()): comment for table, column, comment in rows}
 
 
-def _statement(sql: SqlClientBase[Any], key: tuple[str, str], text: str) -> str:
+def _statement(sql: SqlClientBase[Any], key: tuple[str, str], literal: str) -> str:
     table, column = key
-    escape = sql.capabilities.escape_literal or escape_snowflake_literal
     name = sql.make_qualified_table_name(table)
     subject = f"COLUMN {name}.{sql.escape_column_name(column)}" if column else f"TABLE {name}"
-    return f"COMMENT ON {subject} IS {escape(text)}"
+    return f"COMMENT ON {subject} IS {literal}"
 
 
-def _describe(client: Client, dataset: str, table: Table) -> int:
-    from google.api_core.exceptions import NotFound, PreconditionFailed  # noqa: PLC0415 - its extra may be missing
+def _update_descriptions(sql: SqlClientBase[Any]) -> int:
+    from google.api_core.exceptions import GoogleAPICallError, NotFound, PreconditionFailed  # noqa: PLC0415 - an extra
 
-    # Another load may describe the table at the same time: it writes the same.
-    with suppress(NotFound, PreconditionFailed):
-        found = client.get_table(f"{dataset}.{table.name}")
-        fields = list(_described(found.schema, table))
-        changed = sum(before != after for before, after in zip(found.schema, fields, strict=True))
-        changed += found.description != table.description
-        if changed:
-            found.description, found.schema = table.description, fields
-            client.update_table(found, ["description", "schema"])
-        return changed
-    return 0
+    written = 0
+    for table in TABLES:
+        try:
+            written += _describe(sql.native_connection, sql.make_qualified_table_name(table.name, quote=False), table)
+        except (NotFound, PreconditionFailed):
+            continue  # not made yet, or another load describes it at this moment
+        except GoogleAPICallError as error:
+            raise DatabaseTerminalException(error) from error
+    return written
+
+
+def _describe(client: Client, name: str, table: Table) -> int:
+    found = client.get_table(name)
+    fields = list(_described(found.schema, table))
+    changed = [before for before, after in zip(found.schema, fields, strict=True) if before != after]
+    written = len(changed) + int(found.description != table.description)
+    if written:
+        found.description, found.schema = table.description, fields
+        client.update_table(found, ["description", "schema"])
+    return written
 
 
 def _described(fields: list[SchemaField], table: Table) -> Iterator[SchemaField]:

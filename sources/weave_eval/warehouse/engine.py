@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -35,6 +36,8 @@ def make_engine(location: Location) -> Engine:
 
 
 def _duckdb(location: Location) -> Engine:
+    if not (location.database_file and location.database_file.exists()):
+        return create_engine("duckdb:///:memory:", poolclass=NullPool)  # before the first load: it holds nothing
     url = URL.create("duckdb", database=str(location.database_file))
     return create_engine(url, poolclass=NullPool, connect_args={"read_only": True})
 
@@ -51,6 +54,8 @@ def _bigquery(location: Location) -> Engine:
         key = credentials.to_native_representation().encode()
         query["credentials_base64"] = base64.urlsafe_b64encode(key).decode()
     url = URL.create("bigquery", host=credentials.project_id, query=query)
+    # What is read here is small: the client's other, faster way of fetching is not missed.
+    warnings.filterwarnings("ignore", message="Cannot create BigQuery Storage client")
     return create_engine(url, poolclass=NullPool)
 
 

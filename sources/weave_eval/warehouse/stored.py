@@ -74,7 +74,8 @@ def _proof(proof: tuple[str, bool, int | None] | None, load_id: str | None) -> t
 def run_rows(profile: Profile, run_ids: Collection[str]) -> Tuples:
     """The rows of `evaluation_runs` for these runs, in the order of `VARYING`, JSON as text."""
     ids = sorted(run_ids)
-    columns = [sql_tables(profile.dataset)["evaluation_runs"].c[name] for name in VARYING["evaluation_runs"]]
+    runs = sql_tables(profile.dataset)["evaluation_runs"].c
+    columns = [runs[name] for name in VARYING["evaluation_runs"]]
     rows: Tuples = []
     with reading(profile) as connection:
         for start in range(0, len(ids), _MAX_IDS):
