@@ -112,23 +112,30 @@ def test_a_missing_extra_gives_the_line_to_install_it(
     assert line.endswith(f'Install it with: pip install "weave-eval[{extra}]"')
 
 
-@pytest.mark.parametrize("kind", ["postgres", "snowflake"])
-def test_missing_credentials_are_named(folder: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("postgres", "database, password, username, host"),
+        ("bigquery", "project_id, private_key, client_email"),
+        ("snowflake", "database, host"),
+    ],
+)
+def test_missing_credentials_are_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], kind: str, fields: str
+) -> None:
     declare(folder, f'[mart]\ntype = "{kind}"\n')
     assert load("--destination", "mart") == MISUSED
     line = only_line(capsys)
-    assert line.startswith("error: The destination 'mart' is not complete: ")
-    for field in ("database", "host", "password", "username"):
-        assert field in line
-    assert "DESTINATION__MART__CREDENTIALS" in line
+    assert line.startswith(f"error: The destination 'mart' is not complete: it lacks {fields}. ")
+    variable = f"DESTINATION__MART__CREDENTIALS__{fields.split(', ')[-1].upper()}"
+    assert f"environment variable ({variable}, or all credentials at once in DESTINATION__MART__CREDENTIALS)" in line
 
 
 def test_a_single_missing_credential_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(SAMPLE, folder)
     assert load("--destination", "snowflake") == MISUSED
     line = only_line(capsys)
-    assert "password" in line
-    assert "username" not in line
+    assert "`password`" in line
     assert "DESTINATION__SNOWFLAKE__CREDENTIALS__PASSWORD" in line
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.loading import LiveRun, Place, days_ago, delete_calls, is_page, kinds, runs_read
-from tests.tables_of import lasting, load_count
+from tests.tables_of import lasting, load_count, ordered
 from tests.weave_server import damage
 from tests.weave_server.process import WeaveServer
 from weave_eval.errors import NoAccessError, NotFoundError, SettingsError, TerminalApiError, TransientApiError
@@ -397,8 +397,8 @@ def test_a_run_that_is_gone_is_marked_and_kept(place: Place) -> None:
     deleted = {run["run_id"]: run["deleted_at"] for run in place.tables()["evaluation_runs"]}
     assert deleted[gone] is not None
     assert deleted[kept] is None
-    unmarked = {"evaluation_runs": [{**run, "deleted_at": None} for run in place.lasting()["evaluation_runs"]]}
-    assert {**place.lasting(), **unmarked} == before
+    unmarked = ordered([{**run, "deleted_at": None} for run in place.lasting()["evaluation_runs"]])
+    assert {**place.lasting(), "evaluation_runs": unmarked} == before
     tables = place.tables()
     load_and_watch(place)
     assert place.tables() == tables

@@ -51,10 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         commands = import_module(".commands", __package__)
         return int(getattr(commands, options.command)(options))
     except KeyboardInterrupt:
-        how, code = "interrupted", INTERRUPTED
+        return _leave("interrupted", INTERRUPTED)
     except _Terminated:
-        how, code = "terminated", TERMINATED
-    _leave(how, code)
+        return _leave("terminated", TERMINATED)
 
 
 def _terminate(number: int, frame: object) -> NoReturn:  # noqa: ARG001

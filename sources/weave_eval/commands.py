@@ -135,10 +135,12 @@ def _verify_one(console: Console, options: argparse.Namespace, project: str | No
         console.error(str(error))
         return exit_code(error)
     findings, repair = verified.findings, verified.repair
-    sentences = [_findings_text(findings, verified.traffic), *([_result_text(repair)] if repair else [])]
-    fields = {**findings.as_dict(), "repair": repair.as_dict() if repair else None, **verified.traffic}
-    console.result(fields, "\n".join(sentences))
-    return _show_doubts(console, repair) if repair else DONE
+    fields, sentence = {**findings.as_dict(), **verified.traffic}, _findings_text(findings, verified.traffic)
+    if repair is None or findings.is_clean:
+        console.result(fields, sentence)
+        return DONE
+    console.result({**fields, "repair": repair.as_dict()}, f"{sentence}\n{_result_text(repair)}")
+    return _show_doubts(console, repair)
 
 
 def _findings_text(findings: Findings, traffic: dict[str, int]) -> str:

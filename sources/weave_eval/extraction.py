@@ -125,7 +125,6 @@ class Extraction:
         self.client = client or connect(settings)
         self.read: dict[str, ReadRun] = {}
         self.removed: list[str] = []
-        self.removed: list[str] = []
         self.privacy = Privacy(settings.privacy or (), settings.privacy_key)
         self._settings = settings
         self._clock = clock
@@ -266,7 +265,6 @@ class Extraction:
             return
         self.report.runs_deleted += len(self._gone)
         if self.is_full or self._settings.deleted_runs == "remove":
-            self.removed += self._gone
             self.removed += self._gone
             for run_id in self._gone:
                 yield from writer.remove(run_id)

@@ -59,7 +59,7 @@ def _incomplete(error: ConfigFieldMissingException, profile: Profile) -> Setting
     variables = list(_missing(error.traces))
     fields = ", ".join(variable.rpartition("__")[2].lower() for variable in variables)
     return SettingsError(
-        f"The destination {profile.name!r} is not complete: {fields} is missing. {_where(profile, variables[-1])}"
+        f"The destination {profile.name!r} is not complete: it lacks {fields}. {_where(profile, variables[-1])}"
     )
 
 

@@ -174,6 +174,7 @@ class Execution:
         self._extraction = extraction
         self._record = SyncRecord(utc_now(), command, profile.name)
         self._load_ids: list[str] = []
+        self._proofs: list[Proof] = []
 
     def run(self) -> LoadResult:
         """Loads and proves; an error is recorded, where that can be done, and raised."""

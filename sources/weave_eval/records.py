@@ -24,10 +24,7 @@ WRITTEN = ("reconciliations", "scorer_stats", "syncs")
 
 @dataclass(frozen=True)
 class Record:
-    """Rows of a table, in the order of `VARYING`; of one run, where the table has a run's rows.
-
-    Without rows, what the table holds of the run goes.
-    """
+    """Rows of a table, in the order of `VARYING`; of one run, where the table has a run's rows."""
 
     table: str
     rows: Tuples
@@ -49,8 +46,6 @@ def _source(
     def records() -> Iterator[TableItem]:
         writer = RunWriter(project, current_package(WRITTEN), folder, Privacy(()))
         for record in found:
-            if record.run_id and not record.rows:
-                yield from writer.clear(record.run_id, (record.table,))
             yield from writer.add(record.table, record.rows, record.run_id)
         for run_id in removed:
             yield from writer.clear(run_id, ("reconciliations",))
