@@ -61,7 +61,7 @@ ROWS_AND_TRIALS = {
 
 NEVER_FILLED = {
     "evaluation_runs": {
-        "deleted_at",  # runs that are gone are removed
+        "deleted_at",  # no run is gone; see test_a_run_that_is_gone_is_marked_and_kept
         "total_cost",  # this server prices no model; see test_fields_of_a_newer_server
     },
     "trials": {"total_cost"},

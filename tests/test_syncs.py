@@ -168,7 +168,7 @@ def run(
 
 
 def test_status_as_text_and_json(server: WeaveServer, run: Callable[..., str]) -> None:
-    first, second, third = server.bulk(PROJECT, runs=3, rows=1, start="2026-03-04T05:06:07+00:00")
+    first, second, third = server.bulk(PROJECT, runs=3, rows=1, start=days_ago(1))
     LiveRun.start(server, PROJECT).add_trial({"seat": 1}, "window")
     run("load", "--project", PROJECT)
     (one,) = [json.loads(line) for line in run("status", "--json").splitlines()]

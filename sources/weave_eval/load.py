@@ -258,7 +258,8 @@ class Execution:
         sync = Record("syncs", [self._record.row(status, now, report, traffic, error)])
         with destination_errors(self._profile):
             records, removed = [*proof_rows(proofs, now), sync], self._extraction.removed
-            write_records(self._pipeline, self._settings.project, records, removed, now)
+            heartbeat = None if status == "failed" else now
+            write_records(self._pipeline, self._settings.project, records, removed, heartbeat)
             complete_tables(self._pipeline, self._profile.type)
 
     @contextmanager

@@ -32,15 +32,24 @@ class Record:
 
 
 def write_records(
-    pipeline: dlt.Pipeline, project: str, found: Sequence[Record], removed: Sequence[str], now: datetime
+    pipeline: dlt.Pipeline, project: str, found: Sequence[Record], removed: Sequence[str], heartbeat: datetime | None
 ) -> None:
-    """Loads the records, removes the proofs of runs that were `removed`, and remembers `now` as the last heartbeat."""
+    """Loads the records, and removes the proofs of runs that were `removed`.
+
+    `heartbeat` is remembered as the last time that all was well; None makes the next load leave a record too.
+    """
     with tempfile.TemporaryDirectory(prefix="weave_eval_") as folder:
-        pipeline.run(_source(project, found, removed, now, Path(folder), is_indexed=_is_postgres(pipeline)))
+        pipeline.run(_source(project, found, removed, heartbeat, Path(folder), is_indexed=_is_postgres(pipeline)))
 
 
 def _source(
-    project: str, found: Sequence[Record], removed: Sequence[str], now: datetime, folder: Path, *, is_indexed: bool
+    project: str,
+    found: Sequence[Record],
+    removed: Sequence[str],
+    heartbeat: datetime | None,
+    folder: Path,
+    *,
+    is_indexed: bool,
 ) -> DltSource:
     @dlt.resource(name="records", selected=False)
     def records() -> Iterator[TableItem]:
@@ -50,7 +59,8 @@ def _source(
         for run_id in removed:
             yield from writer.clear(run_id, ("reconciliations",))
         yield from writer.flush()
-        dlt.current.source_state().setdefault("heartbeats", {})[project] = now.isoformat()
+        heartbeats = dlt.current.source_state().setdefault("heartbeats", {})
+        heartbeats[project] = heartbeat.isoformat() if heartbeat else None
 
     resources = [table_resource(TABLES_BY_NAME[name], records, is_indexed=is_indexed) for name in WRITTEN]
     source = DltSource.from_data(dlt_schema(), "weave_eval", resources)

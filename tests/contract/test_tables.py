@@ -20,6 +20,7 @@ from weave_eval.warehouse import comments
 from weave_eval.warehouse.comments import declared_comments, update_comments
 from weave_eval.warehouse.engine import reading
 from weave_eval.warehouse.layout import index_name, make_indexes
+from weave_eval.warehouse.metadata import sql_tables
 
 TYPES = {
     "duckdb": {
@@ -101,8 +102,16 @@ def test_keys_are_not_null(loaded: Landing) -> None:
     with reading(loaded.profile) as connection:
         inspector = sa.inspect(connection)
         for name in present(loaded):
-            found = {c["name"]: c["nullable"] for c in inspector.get_columns(name, schema=loaded.dataset)}
+            found = {c["name"].lower(): c["nullable"] for c in inspector.get_columns(name, schema=loaded.dataset)}
             assert found == {column.name: column.nullable for column in TABLES_BY_NAME[name].columns}
+
+
+def test_names_that_are_words_of_sql_are_found(loaded: Landing) -> None:
+    rows = sa.select(sql_tables(loaded.dataset)["syncs"].c["rows"])
+    with reading(loaded.profile) as connection:
+        assert [count["trials"] > 0 for count in connection.scalars(rows)] == [True]
+        if loaded.warehouse.name == "snowflake":  # the stand-in would find it in lower case too
+            assert '."ROWS"' in str(rows.compile(connection.engine))
 
 
 def test_json_is_json(loaded: Landing) -> None:

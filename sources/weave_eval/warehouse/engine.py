@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
+from sqlalchemy.sql.compiler import IdentifierPreparer
 
 from ..destinations import Location, Profile
 from ..failures import destination_errors
@@ -64,7 +65,15 @@ def _snowflake(location: Location) -> Engine:
 
     given: dict[str, Any] = location.credentials.to_connector_params()
     in_url = {name: given.pop(name) for name in _IN_URL if name in given}
-    return create_engine(SNOWFLAKE_URL(**in_url), poolclass=NullPool, connect_args=given)
+    engine = create_engine(SNOWFLAKE_URL(**in_url), poolclass=NullPool, connect_args=given)
+    _quote_in_upper_case(engine.dialect.identifier_preparer)
+    return engine
+
+
+def _quote_in_upper_case(preparer: IdentifierPreparer) -> None:
+    """Makes quoted names (those that are words of SQL) upper case, as Snowflake stores them."""
+    quote = preparer.quote_identifier
+    preparer.quote_identifier = lambda value: quote(value.upper())  # type: ignore[method-assign]
 
 
 _ENGINES: dict[str, Callable[[Location], Engine]] = {
