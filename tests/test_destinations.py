@@ -127,7 +127,7 @@ def test_missing_credentials_are_named(
     assert load("--destination", "mart") == MISUSED
     line = only_line(capsys)
     assert line.startswith(f"error: The destination 'mart' is not complete: it lacks {fields}. ")
-    variable = f"DESTINATION__MART__CREDENTIALS__{fields.split(', ')[-1].upper()}"
+    variable = f"DESTINATION__MART__CREDENTIALS__{fields.rsplit(', ', maxsplit=1)[-1].upper()}"
     assert f"environment variable ({variable}, or all credentials at once in DESTINATION__MART__CREDENTIALS)" in line
 
 

@@ -85,6 +85,10 @@ StoredRuns = Callable[[Collection[str]], Tuples]
 """Gives the rows that a warehouse holds of runs, in the order of `VARYING["evaluation_runs"]`."""
 
 
+StoredInputs = Callable[[Collection[str]], set[str]]
+"""Gives those of the digests whose inputs a warehouse holds."""
+
+
 def _unseen(done: int, total: int) -> None:
     """No progress is shown."""
 
@@ -114,12 +118,14 @@ class Extraction:
         chunk_runs: int | None = None,
         stored_ids: Collection[str] | None = None,
         stored_runs: StoredRuns | None = None,
+        stored_inputs: StoredInputs | None = None,
     ):
         """Prepares the extraction; nothing is asked for yet.
 
         `progress` is told the runs read and to read; `chunk_runs` bounds a chunk. `stored_ids` are the runs that the
         warehouse holds: with it, every run is read again, and those that Weave no longer has are removed.
-        `stored_runs` gives the rows of deleted runs, which are then marked instead of left.
+        `stored_runs` gives the rows of deleted runs, which are then marked instead of left; `stored_inputs` tells the
+        inputs that the warehouse holds already, which then are not replaced by mere refs.
         """
         self.report = Report()
         self.client = client or connect(settings)
@@ -132,6 +138,7 @@ class Extraction:
         self._chunk_runs = chunk_runs
         self._stored_ids = stored_ids
         self._stored_runs = stored_runs
+        self._stored_inputs = stored_inputs
         self._evaluate_ops = settings.evaluate_ops or EVALUATE_OPS
         self._wanted = settings.run_filter()
         self._windows = settings.windows()
@@ -328,8 +335,12 @@ class Extraction:
         self.report.warnings += companions.warnings
 
     def _forget_known_inputs(self, batch: RunBatch) -> None:
-        """Drops the inputs that this load has handed over already."""
+        """Drops the inputs that this load has handed over already, and refs to inputs that the warehouse holds."""
         fresh = [row for row in batch.dataset_rows if row[0] not in self._inputs_seen]
+        unresolved = {digest for digest, _, _, is_resolved in fresh if not is_resolved}
+        if unresolved and self._stored_inputs:
+            stored = unresolved & self._stored_inputs(unresolved)
+            fresh = [row for row in fresh if row[0] not in stored]
         if len(self._inputs_seen) > _REMEMBERED_INPUTS:
             self._inputs_seen.clear()
         self._inputs_seen.update(row[0] for row in fresh if row[3])

@@ -30,7 +30,7 @@ from .runs import parse_time
 from .settings import Settings
 from .sync_record import SyncRecord
 from .warehouse.database_lock import database_lock
-from .warehouse.stored import run_rows, stored_run_ids
+from .warehouse.stored import resolved_inputs, run_rows, stored_run_ids
 
 SECTIONS = ("sources", "weave_eval")
 """Where dlt looks up the settings of the source."""
@@ -139,6 +139,7 @@ def load_project(settings: Settings, profile: Profile, options: LoadOptions = _D
             chunk_runs=settings.package_runs,
             stored_ids=stored_run_ids(profile, settings.project) if options.is_full else None,
             stored_runs=partial(run_rows, profile),
+            stored_inputs=partial(resolved_inputs, profile, settings.project),
         )
         command = "full load" if extraction.is_full else "range load" if extraction.is_range else "load"
         return Execution(settings, profile, pipeline, extraction, command).run()

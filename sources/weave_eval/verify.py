@@ -25,7 +25,7 @@ from .runs import Run
 from .settings import Settings
 from .trial_calls import growth_marks, read_trial_calls
 from .warehouse.standing import damaged_runs
-from .warehouse.stored import StoredRun, run_rows, stored_runs
+from .warehouse.stored import StoredRun, resolved_inputs, run_rows, stored_runs
 
 _RUNS_TOGETHER = 100
 _TRIALS_TOGETHER = 20_000
@@ -80,6 +80,7 @@ def verify_project(settings: Settings, profile: Profile, options: LoadOptions, *
             progress=options.progress,
             chunk_runs=settings.package_runs,
             stored_runs=partial(run_rows, profile),
+            stored_inputs=partial(resolved_inputs, profile, settings.project),
         )
         listed = {run.run_id: run for run in extraction.list_runs(ProjectState())}
         stored = stored_runs(profile, settings.project)

@@ -8,7 +8,7 @@ from tests.weave_server import shims
 
 def main() -> None:
     shims.install()
-    from tests.weave_server.server import run  # noqa: PLC0415 - weave's server imports what the shims stand in for
+    from tests.weave_server.server import run
 
     run(json.loads(sys.argv[1]) if sys.argv[1:] else {})
 

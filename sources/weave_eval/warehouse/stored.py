@@ -86,6 +86,18 @@ def run_rows(profile: Profile, run_ids: Collection[str]) -> Tuples:
     return rows
 
 
+def resolved_inputs(profile: Profile, project: str, digests: Collection[str]) -> set[str]:
+    """Those of the digests whose inputs the warehouse holds, not only their refs."""
+    wanted = sorted(digests)
+    inputs = sql_tables(profile.dataset)["dataset_rows"].c
+    query = select(inputs.row_digest).where(inputs.project_id == project, inputs.is_resolved)
+    with reading(profile) as connection:
+        if not _has_table(connection, profile, "dataset_rows"):
+            return set()
+        chunks = [wanted[start : start + _MAX_IDS] for start in range(0, len(wanted), _MAX_IDS)]
+        return {digest for chunk in chunks for digest in connection.scalars(query.where(inputs.row_digest.in_(chunk)))}
+
+
 def _value(value: Any, profile: Profile, *, is_json: bool) -> Any:
     if isinstance(value, datetime) and value.tzinfo is None:
         return value.replace(tzinfo=timezone.utc)
