@@ -8,20 +8,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from tests.contract.test_tables import TYPES
 from weave_eval.tables import TABLES
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 
-TYPES = {
-    "text": ("VARCHAR", "character varying", "STRING", "VARCHAR"),
-    "bigint": ("BIGINT", "bigint", "INT64", "NUMBER(19,0)"),
-    "double": ("DOUBLE", "double precision", "FLOAT64", "FLOAT"),
-    "bool": ("BOOLEAN", "boolean", "BOOL", "BOOLEAN"),
-    "timestamp": ("TIMESTAMP WITH TIME ZONE", "timestamp with time zone", "TIMESTAMP", "TIMESTAMP_TZ"),
-    "json": ("JSON", "json", "JSON", "VARIANT"),
-}
-"""Types by warehouse: DuckDB, Postgres, BigQuery, Snowflake."""
+NAMES = {"duckdb": "DuckDB", "postgres": "Postgres", "bigquery": "BigQuery", "snowflake": "Snowflake"}
 
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -34,10 +27,9 @@ def tables_part() -> str:
 
 def types_part() -> str:
     """The type that each kind of column has in each warehouse."""
-    rows = [f"| {kind} | {' | '.join(names)} |" for kind, names in TYPES.items()]
-    return "\n".join(
-        ["| column | DuckDB | Postgres | BigQuery | Snowflake |", "| --- | --- | --- | --- | --- |", *rows]
-    )
+    kinds = TYPES["duckdb"]
+    rows = [f"| {kind} | {' | '.join(TYPES[name][kind] for name in NAMES)} |" for kind in kinds]
+    return "\n".join([f"| column | {' | '.join(NAMES.values())} |", "| --- " * (len(NAMES) + 1) + "|", *rows])
 
 
 def settings_part() -> str:

@@ -13,6 +13,7 @@ from dlt.extract.source import DltSource
 
 from .flatten import Tuples
 from .package_files import TableItem
+from .pipelines import run_pipeline
 from .privacy import Privacy
 from .run_writer import RunWriter
 from .schema import CONTRACT, dlt_schema
@@ -39,7 +40,8 @@ def write_records(
     `heartbeat` is remembered as the last time that all was well; None makes the next load leave a record too.
     """
     with tempfile.TemporaryDirectory(prefix="weave_eval_") as folder:
-        pipeline.run(_source(project, found, removed, heartbeat, Path(folder), is_indexed=_is_postgres(pipeline)))
+        source = _source(project, found, removed, heartbeat, Path(folder), is_indexed=_is_postgres(pipeline))
+        run_pipeline(pipeline, source)
 
 
 def _source(

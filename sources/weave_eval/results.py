@@ -27,6 +27,7 @@ _GROUP = 10
 _MAX_CALLS_BYTES = 64_000_000
 _DETERMINISTIC = frozenset({408, 500, 502})
 _UNKNOWN_FIELD = 422
+_PAST_THE_END = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class ResultsReader:
         self._size = size
         self._parallelism = parallelism
         self._bytes_per_row = 0.0
+        self._failing_runs: set[str] = set()
         self._tasks: deque[_Task] = deque()
         self._costs = _Costs(is_wanted=with_costs)
 
@@ -206,16 +208,28 @@ class ResultsReader:
 
     def _read_range(self, run_id: str, offset: int, limit: int) -> list[Page]:
         """The rows of a range: one page, or several where the server cannot give them at once."""
+        if run_id in self._failing_runs:
+            return [Page(is_poisoned=True)]
         try:
             return [self._read_page(run_id, offset, limit)]
         except TransientApiError as error:
             is_deterministic = error.status in _DETERMINISTIC
             if limit == 1 and is_deterministic:
+                if self._fails_past_the_end(run_id):
+                    self._failing_runs.add(run_id)
                 return [Page(is_poisoned=True)]
             if limit == 1 or not (is_deterministic or isinstance(error, TooHeavyError)):
                 raise
         half = (limit + 1) // 2
         return self._read_range(run_id, offset, half) + self._read_range(run_id, offset + half, limit - half)
+
+    def _fails_past_the_end(self, run_id: str) -> bool:
+        """Whether the server fails where no rows are: then it fails on every page of the run."""
+        try:
+            self._read_page(run_id, _PAST_THE_END, 1)
+        except TransientApiError as error:
+            return error.status in _DETERMINISTIC
+        return False
 
     def _read_page(self, run_id: str, offset: int, limit: int) -> Page:
         body = {
