@@ -15,8 +15,9 @@ from tests.tables_of import Row, Tables
 from tests.weave_server import damage
 from tests.weave_server.process import WeaveServer
 from weave_eval.errors import TransientApiError
-from weave_eval.load import LoadResult
+from weave_eval.load import LoadOptions, LoadResult
 from weave_eval.results import ResultsReader
+from weave_eval.verify import Findings, verify_project
 
 PROJECT = "acme/support-bot"
 REF = f"weave:///{PROJECT}/object/large-scores:abc123"
@@ -98,10 +99,12 @@ def test_what_is_stored_instead_of_scores_is_kept(poisoned: Poisoned) -> None:
     assert (poisoned.trial()["extra"] or {"scores": None}) == {"scores": poisoned.scores}
 
 
-def test_a_warning_names_the_trial_and_only_it(poisoned: Poisoned) -> None:
+def test_a_warning_names_the_trial_and_its_run(poisoned: Poisoned) -> None:
     named = [warning for warning in poisoned.result.report.warnings if "Weave fails on its results" in warning]
     assert len(named) == 1
     assert poisoned.trial_id in named[0]
+    assert named[0].startswith(f"run {poisoned.run_id}: ")
+    assert poisoned.beside not in str(poisoned.result.report.warnings)
 
 
 def test_the_stats_are_computed_and_say_so(poisoned: Poisoned) -> None:
@@ -141,6 +144,11 @@ def test_the_load_is_a_success_and_the_next_one_has_nothing_to_do(poisoned: Pois
     assert proofs[poisoned.run_id]["trial_count"] == ROWS * TRIALS
 
 
+def verify(place: Place) -> Findings:
+    options = LoadOptions(pipelines_dir=str(place.folder / "machine"))
+    return verify_project(place.settings(), place.profile, options, is_dry_run=True).findings
+
+
 @pytest.mark.parametrize("page_rows", [2, 500])
 @pytest.mark.parametrize("settings", [{}, {"quirks": True}], ids=["in memory", "clickhouse"])
 def test_pages_of_any_size(server: WeaveServer, tmp_path: Path, settings: dict[str, Any], page_rows: int) -> None:
@@ -155,6 +163,7 @@ def test_pages_of_any_size(server: WeaveServer, tmp_path: Path, settings: dict[s
     assert {row["trial_id"] for row in tables["trials"]} == set(trials)
     assert {row["trial_id"] for row in tables["scores"]} == set(trials) - {trials[1], trials[4]}
     assert len(place.server.requests("eval_results")) < 80
+    assert verify(place).is_clean
     assert (len(tables["result_rows"]), result.unreconciled) == (ROWS, [])
     assert {tuple(row[name] for name in ("is_computed", "trial_count")) for row in tables["scorer_stats"]} == {
         (True, ROWS * TRIALS - 2)
@@ -165,6 +174,8 @@ def test_only_the_pages_with_the_row_fail(
     server: WeaveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """W&B's production server reads the calls of a page's rows only, so that other pages are answered."""
+    error = TransientApiError("reading the summary failed", 500)
+    monkeypatch.setattr(ResultsReader, "_read_summary", lambda *_: error)
     (run_id,) = server.bulk(PROJECT, rows=ROWS, trials=1, scorers=1, start=days_ago(1))
     poisoned_row = 3
     truth = ResultsReader._read_page
@@ -182,3 +193,6 @@ def test_only_the_pages_with_the_row_fail(
     assert len(place.tables()["scores"]) == ROWS
     rebuilt = [warning for warning in result.report.warnings if "Weave fails on its results" in warning]
     assert len(rebuilt) == 1
+    assert "; 1 trials were rebuilt" in rebuilt[0]
+    (proof,) = place.tables()["reconciliations"]
+    assert (proof["api_row_count"], proof["api_trial_count"], proof["stats_checked"]) == (ROWS, ROWS, 0)

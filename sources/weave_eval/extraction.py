@@ -348,11 +348,11 @@ class Extraction:
 
 
 def _read_run(read: RunRead, load_id: str) -> ReadRun:
-    summary = read.summary
-    facts = ApiFacts(
-        run_id=read.decision.run.run_id,
-        row_count=read.total_rows or 0,
-        trial_count=summary.trial_count if summary else None,
-        stats=summary.scorer_stats if summary else (),
-    )
+    """The run with what Weave says of it; where it fails to, trials are counted by their calls."""
+    run_id, summary = read.decision.run.run_id, read.summary
+    if read.has_no_summary:
+        facts = ApiFacts(run_id, read.total_rows, read.trial_calls, None)
+    else:
+        trials, stats = (summary.trial_count, summary.scorer_stats) if summary else (None, [])
+        facts = ApiFacts(run_id, read.total_rows or 0, trials, stats)
     return ReadRun(read.decision, load_id, facts, read.has_no_summary, read.trial_calls)

@@ -74,12 +74,15 @@ class Leaf:
 
 @dataclass(frozen=True)
 class ApiFacts:
-    """What Weave says of a run. `trial_count` is None, and `stats` empty, if its summary does not name the run."""
+    """What Weave says of a run. `trial_count` is None, and `stats` empty, if its summary does not name the run.
+
+    What Weave fails to say is None and not compared: `row_count`, `stats`.
+    """
 
     run_id: str
     row_count: int | None
     trial_count: int | None
-    stats: Sequence[ScorerStat]
+    stats: Sequence[ScorerStat] | None
 
 
 @dataclass(frozen=True)
@@ -113,13 +116,14 @@ class Reconciliation:
 
 def reconcile(api: ApiFacts, landed: Landed) -> Reconciliation:
     """Compares what Weave says of a run with what landed."""
-    stats, leaves = _stats_by_path(api.stats), _leaves_by_path(landed.leaves)
+    stats, leaves = _stats_by_path(api.stats or ()), _leaves_by_path(landed.leaves)
     found = list(_count_differences(api, landed))
-    if api.trial_count is not None and _ignores_texts(stats, leaves):
+    has_stats = api.trial_count is not None and api.stats is not None
+    if has_stats and _ignores_texts(stats, leaves):
         texts = sum(leaf.text_count for leaf in leaves.values())
         found.append(_difference("text_count", 0, texts, _UNCOUNTED_TEXTS))
         leaves = {key: replace(leaf, text_count=0) for key, leaf in leaves.items()}
-    by_stat = _stat_differences(stats, leaves) if api.trial_count is not None else []
+    by_stat = _stat_differences(stats, leaves) if has_stats else []
     found += [difference for each in by_stat for difference in each]
     faults = [difference for difference in found if _is_fault(difference)]
     excused = [difference for difference in found if not _is_fault(difference)]
@@ -141,8 +145,8 @@ def _is_fault(difference: Difference) -> bool:
 
 
 def _count_differences(api: ApiFacts, landed: Landed) -> Iterator[Difference]:
-    rows, trials = api.row_count or 0, api.trial_count or 0
-    if rows != landed.row_count:
+    rows, trials = api.row_count, api.trial_count or 0
+    if rows is not None and rows != landed.row_count:
         has_blank = trials == landed.trial_count and rows == landed.row_count + 1
         yield _difference("row_count", api.row_count, landed.row_count, _BLANK_DIGEST if has_blank else None)
     if landed.trial_row_count != landed.row_count:

@@ -28,6 +28,7 @@ _MAX_CALLS_BYTES = 64_000_000
 _DETERMINISTIC = frozenset({408, 500, 502})
 _UNKNOWN_FIELD = 422
 _PAST_THE_END = 1_000_000_000
+_MAX_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -255,10 +256,11 @@ class ResultsReader:
             if call.run_id == run_id and call.trial_id not in reading.flattener.trial_ids
         ]
         page = rebuild_trials(self._client, run_id, missing)
-        reading.warnings += [
-            f"trial {trial_id}: Weave fails on its results; it was rebuilt from its call, without latency and tokens"
-            for trial_id in missing
-        ]
+        names = ", ".join(missing[:_MAX_NAMED]) + (", ..." if len(missing) > _MAX_NAMED else "")
+        reading.warnings.append(
+            f"Weave fails on its results; {len(missing)} trials were rebuilt from their calls, without latency and "
+            f"tokens: {names}"
+        )
         return [page]
 
     def _read_summary(self, run_id: str) -> RunSummary | TransientApiError | None:
