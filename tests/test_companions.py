@@ -115,7 +115,9 @@ def test_feedback_on_a_run_of_a_year_ago_is_found_by_the_next_load(sdk_project: 
     before = place.tables()
     run_id = ids["class_model"]
     trial_id = damage.trial_ids(server, PROJECT, run_id)[0]
-    (predict,) = [call["id"] for call in server.calls(PROJECT, parent_ids=[trial_id]) if "Atlas.predict" in call["op_name"]]
+    (predict,) = [
+        call["id"] for call in server.calls(PROJECT, parent_ids=[trial_id]) if "Atlas.predict" in call["op_name"]
+    ]
     (prediction,) = server.calls(PROJECT, call_ids=[ids["v2_prediction"]])
     politeness = next(row["extra"]["runnable_ref"] for row in before["feedback"] if row["scorer_name"] == "politeness")
     late = {"prediction_id": prediction["id"], "scorer": politeness, "value": 0.0625, "evaluation_run_id": ids["v2"]}

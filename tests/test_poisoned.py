@@ -124,11 +124,7 @@ def test_the_stats_are_computed_and_say_so(poisoned: Poisoned) -> None:
 def test_the_run_beside_it_is_as_it_was(poisoned: Poisoned) -> None:
     for table in ("scorer_stats", "trials", "scores", "result_rows"):
         before, after = (
-            [
-                {**row, "_dlt_load_id": None}
-                for row in tables[table]
-                if row["run_id"] == poisoned.beside
-            ]
+            [{**row, "_dlt_load_id": None} for row in tables[table] if row["run_id"] == poisoned.beside]
             for tables in (poisoned.healthy, poisoned.tables)
         )
         assert before == after != []
@@ -170,9 +166,7 @@ def test_pages_of_any_size(server: WeaveServer, tmp_path: Path, settings: dict[s
     }
 
 
-def test_only_the_pages_with_the_row_fail(
-    server: WeaveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_pages_with_the_row_fail(server: WeaveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """W&B's production server reads the calls of a page's rows only, so that other pages are answered."""
     error = TransientApiError("reading the summary failed", 500)
     monkeypatch.setattr(ResultsReader, "_read_summary", lambda *_: error)

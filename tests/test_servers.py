@@ -57,7 +57,10 @@ def common(tables: Tables, name: str) -> Counter[str]:
     """A table's rows without what servers make up; a run is known by its start."""
     starts = {run["run_id"]: run["started_at"] for run in tables["evaluation_runs"]}
     rows: list[Row] = [
-        {**{column: value for column, value in row.items() if column not in OF_THE_SERVER}, "run": starts.get(row.get("run_id"))}
+        {
+            **{column: value for column, value in row.items() if column not in OF_THE_SERVER},
+            "run": starts.get(row.get("run_id")),
+        }
         for row in tables[name]
     ]
     return Counter(str(sorted(row.items(), key=lambda item: item[0])) for row in rows)

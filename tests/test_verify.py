@@ -181,7 +181,9 @@ def test_a_deleted_run_is_marked_and_its_rows_stay(scenario: Scenario) -> None:
     marked = {run["run_id"] for run in scenario.after["evaluation_runs"] if run["deleted_at"]}
     assert marked == {gone}
     for table in ("result_rows", "trials", "scores", "scorer_stats", "reconciliations"):
-        of_run = [[row for row in tables[table] if row["run_id"] == gone] for tables in (scenario.before, scenario.after)]
+        of_run = [
+            [row for row in tables[table] if row["run_id"] == gone] for tables in (scenario.before, scenario.after)
+        ]
         assert of_run[0] == of_run[1] != [], table
 
 
@@ -320,7 +322,7 @@ def test_the_command(server: WeaveServer, run: Run) -> None:
 )
 @pytest.mark.usefixtures("server")
 def test_exit_codes_of_the_command(run: Run, arguments: tuple[str, ...], code: int, words: str) -> None:
-    failed, out, err = run("verify", *arguments)
+    failed, _, err = run("verify", *arguments)
     assert (failed, "Traceback" in err, KEY in err) == (code, False, False)
     assert words in err
 

@@ -277,7 +277,7 @@ class Extraction:
                 yield from writer.remove(run_id)
         elif self._stored_runs:
             rows = [marked_deleted(row, self._clock()) for row in self._stored_runs(self._gone)]
-            yield from writer.add("evaluation_runs", rows)
+            yield from writer.add_private("evaluation_runs", rows)
 
     def _read_companions(
         self, chunk: Sequence[Decision], writer: RunWriter, saved: MutableMapping[str, Any]
@@ -351,7 +351,7 @@ def _read_run(read: RunRead, load_id: str) -> ReadRun:
     """The run with what Weave says of it; where it fails to, trials are counted by their calls."""
     run_id, summary = read.decision.run.run_id, read.summary
     if read.has_no_summary:
-        facts = ApiFacts(run_id, read.total_rows, read.trial_calls, None)
+        facts = ApiFacts(run_id, read.total_rows, read.trial_calls, [], has_stats=False)
     else:
         trials, stats = (summary.trial_count, summary.scorer_stats) if summary else (None, [])
         facts = ApiFacts(run_id, read.total_rows or 0, trials, stats)

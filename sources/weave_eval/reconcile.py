@@ -76,13 +76,14 @@ class Leaf:
 class ApiFacts:
     """What Weave says of a run. `trial_count` is None, and `stats` empty, if its summary does not name the run.
 
-    What Weave fails to say is None and not compared: `row_count`, `stats`.
+    What Weave fails to say is not compared: `row_count` is None then, and `has_stats` false.
     """
 
     run_id: str
     row_count: int | None
     trial_count: int | None
-    stats: Sequence[ScorerStat] | None
+    stats: Sequence[ScorerStat]
+    has_stats: bool = True
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,9 @@ class Reconciliation:
 
 def reconcile(api: ApiFacts, landed: Landed) -> Reconciliation:
     """Compares what Weave says of a run with what landed."""
-    stats, leaves = _stats_by_path(api.stats or ()), _leaves_by_path(landed.leaves)
+    stats, leaves = _stats_by_path(api.stats), _leaves_by_path(landed.leaves)
     found = list(_count_differences(api, landed))
-    has_stats = api.trial_count is not None and api.stats is not None
+    has_stats = api.has_stats and api.trial_count is not None
     if has_stats and _ignores_texts(stats, leaves):
         texts = sum(leaf.text_count for leaf in leaves.values())
         found.append(_difference("text_count", 0, texts, _UNCOUNTED_TEXTS))

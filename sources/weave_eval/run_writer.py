@@ -56,10 +56,13 @@ class RunWriter:
 
     def add(self, table: str, rows: Tuples, run_id: str = "") -> Iterator[TableItem]:
         """Rows of any table, in the order of `VARYING[table]`."""
+        yield from self.add_private(table, self._privacy.apply(table, rows), run_id)
+
+    def add_private(self, table: str, rows: Tuples, run_id: str = "") -> Iterator[TableItem]:
+        """Rows to which the privacy rules were applied already: hashed again, they would change."""
         if rows and table in self.tables:
             self.rows[table] += len(rows)
-            batch = record_batch(table, self._privacy.apply(table, rows), self._constants(run_id))
-            yield from self._files.add(table, batch)
+            yield from self._files.add(table, record_batch(table, rows, self._constants(run_id)))
 
     def flush(self) -> Iterator[TableItem]:
         """What has not been handed over yet."""
