@@ -52,7 +52,16 @@ class Poisoned:
         return row
 
 
-@pytest.fixture(scope="module", params=[REF, None, [0.5, "listed"], "bare text"], ids=["ref", "null", "list", "text"])
+SCORES = [
+    pytest.param(REF, id="ref"),
+    pytest.param(None, id="null"),
+    pytest.param([0.5, "listed"], id="list", marks=pytest.mark.slow),
+    pytest.param("bare text", id="text", marks=pytest.mark.slow),
+]
+"""What may be stored instead of scores by scorer."""
+
+
+@pytest.fixture(scope="module", params=SCORES)
 def poisoned(
     weave_server: WeaveServer, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Poisoned:

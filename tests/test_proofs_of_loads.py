@@ -182,7 +182,9 @@ def test_a_run_that_is_still_running_may_differ(
     assert [row["is_reconciled"] for row in place.tables()["reconciliations"]] == [True]
 
 
-@pytest.mark.parametrize("table", ["result_rows", "trials", "scores"])
+@pytest.mark.parametrize(
+    "table", ["trials", *(pytest.param(name, marks=pytest.mark.slow) for name in ("result_rows", "scores"))]
+)
 def test_rows_that_the_warehouse_lost_are_loaded_again(
     server: WeaveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:

@@ -15,7 +15,6 @@ from tests.weave_server.process import WeaveServer
 
 PROJECT = "acme/support-bot"
 START = "2026-11-20T08:00:00+00:00"
-KEYS = ("run_id", "started_at", "scorer_name", "path", "row_digest", "trial_index", "ref", "object_id")
 OF_THE_SERVER = frozenset({
     "_dlt_load_id", "results_load_id", "load_id", "synced_at", "checked_at", "trial_id", "run_id", "trace_id", "url",
     "fingerprint", "result_row_id", "score_id", "scorer_stat_id", "predict_call_id", "scorer_call_id", "feedback_id",
