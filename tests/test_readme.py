@@ -123,9 +123,7 @@ def test_the_two_commands_set_everything_up(tmp_path: Path) -> None:
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, clone / name)
     first, second = (block.strip() for block in blocks("sh") if block.startswith("python -m pip install uv"))
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")
-    }
+    environment = outside()
     for command in (first, second.replace("--all", "tests/test_refs.py")):
         done = subprocess.run(
             command, shell=True, cwd=clone, env=environment, capture_output=True, text=True, check=False
