@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import dlt
 
@@ -18,9 +18,17 @@ from .settings import Settings
 from .verify import Findings, verify_project
 from .warehouse.status import ProjectStatus, project_statuses
 
+ForProject = Callable[[Console, argparse.Namespace, str | None, Profile], int]
+"""What a command does for one project; gives the exit code."""
+
 
 def load(options: argparse.Namespace) -> int:
     """Loads each project; one that fails does not stop the others."""
+    return _for_each_project(options, _load_one)
+
+
+def _for_each_project(options: argparse.Namespace, run: ForProject) -> int:
+    """Runs for each project into the destination that was named; the exit code is the worst that was met."""
     console = Console(is_json=options.json, is_quiet=options.quiet)
     _quieten_dlt()
     try:
@@ -28,7 +36,7 @@ def load(options: argparse.Namespace) -> int:
     except SettingsError as error:
         console.error(str(error))
         return MISUSED
-    return _worst(_load_one(console, options, project, destination) for project in _projects(options))
+    return _worst(run(console, options, project, destination) for project in _projects(options))
 
 
 def _projects(options: argparse.Namespace) -> list[str | None]:
@@ -115,14 +123,7 @@ def _show_doubts(console: Console, result: LoadResult) -> int:
 
 def verify(options: argparse.Namespace) -> int:
     """Compares each project with the warehouse and repairs what differs; one that fails does not stop the others."""
-    console = Console(is_json=options.json, is_quiet=options.quiet)
-    _quieten_dlt()
-    try:
-        destination = profile(options.destination, dataset=options.dataset)
-    except SettingsError as error:
-        console.error(str(error))
-        return MISUSED
-    return _worst(_verify_one(console, options, project, destination) for project in _projects(options))
+    return _for_each_project(options, _verify_one)
 
 
 def _verify_one(console: Console, options: argparse.Namespace, project: str | None, destination: Profile) -> int:
