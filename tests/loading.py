@@ -150,8 +150,14 @@ def runs_read(server: WeaveServer) -> set[str]:
     return {run_id for entry in server.requests("eval_results") for run_id in entry["body"]["evaluation_call_ids"]}
 
 
+def is_count(entry: dict[str, Any]) -> bool:
+    return str(entry["path"]).endswith("calls/query_stats")
+
+
 def kinds(server: WeaveServer) -> dict[str, int]:
     """How many requests of each kind were made for runs and their results."""
-    tests = {"listing": is_listing, "trial_calls": is_trial_calls, "page": is_page, "summary": is_summary}
+    tests = {
+        "listing": is_listing, "trial_calls": is_trial_calls, "page": is_page, "summary": is_summary, "count": is_count,
+    }  # fmt: skip
     counted = Counter(name for entry in server.requests() for name, is_kind in tests.items() if is_kind(entry))
     return dict(counted)

@@ -25,7 +25,8 @@ def python_of(name: str) -> pathlib.Path:
     """
     requirements = TESTS / "environments" / f"{name}.txt"
     base = base_python(requirements.read_text())
-    text = f"{requirements.read_text()}{base}{platform.python_version()}"
+    ours = (TESTS.parent / "pyproject.toml").read_text() if "-e ." in requirements.read_text() else ""
+    text = f"{requirements.read_text()}{base}{platform.python_version()}{ours}"
     folder = CACHE / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     CACHE.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
@@ -62,4 +63,5 @@ def uv(*arguments: str) -> str:
     environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
     environment.pop("VIRTUAL_ENV", None)
     command += ["--quiet", *arguments]
-    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    done = subprocess.run(command, cwd=TESTS.parent, env=environment, check=True, capture_output=True, text=True)
+    return done.stdout

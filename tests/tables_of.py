@@ -16,8 +16,8 @@ Tables = dict[str, list[Row]]
 OF_THE_LOAD = frozenset({"_dlt_load_id", "load_id", "results_load_id", "synced_at", "checked_at"})
 """Columns that differ from load to load although nothing changed."""
 
-RECORDS = frozenset({"syncs"})
-"""Tables about loads."""
+RECORDS = frozenset({"syncs", "gate_decisions"})
+"""Tables about loads and decisions."""
 
 
 def tables_of(path: Path, dataset: str = "weave") -> Tables:

@@ -304,12 +304,26 @@ def test_what_does_not_pass_is_given_up_with_a_sentence(
 ) -> None:
     server.script = [PASSING[failure]]
     limiter = Pauses()
-    error = _fail(_client(server.url, limiter=limiter))
+    error = _fail(_client(server.url, limiter=limiter), has_alternative=True)
     assert type(error) is TransientApiError
     assert error.status == status
     assert str(error).endswith(sentence.format(url=server.url))
     assert len(server.seen) == tries
     assert limiter.successes == 0
+
+
+@pytest.mark.parametrize("failure", ["500", "502 html", "408", "hanging"])
+def test_a_server_error_is_waited_out_where_nothing_else_can_be_done(server: Server, failure: str) -> None:
+    server.script = [PASSING[failure]] * 3 + [reply()]
+    assert _count(_client(server.url)) == {"count": 7}
+    assert len(server.seen) == 4
+
+
+def test_a_404_whose_reason_was_lost_on_the_way_is_asked_again(server: Server) -> None:
+    server.script = [reply(404, b'{"reason": "Eval'), refusal(404, "Evaluation run not found")]
+    error = _fail(_client(server.url))
+    assert type(error) is NotFoundError
+    assert len(server.seen) == 2
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,10 @@ import tomlkit
 CHECKOUT = Path(__file__).parent.parent
 PACKAGE = CHECKOUT / "sources" / "weave_eval"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-CORE = ("changes", "flatten", "pages", "privacy", "reconcile", "refs", "runs", "sanitize", "tables")
+CORE = (
+    "changes", "flatten", "pages", "privacy", "reconcile", "refs", "runs", "sanitize", "tables",
+    *(f"evaluating/{path.stem}" for path in sorted((PACKAGE / "evaluating").glob("*.py"))),
+)  # fmt: skip
 """Modules that only compute."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -93,7 +96,8 @@ def test_the_core_knows_neither_the_network_nor_dlt(name: str) -> None:
 def test_every_module_is_imported_by_another_or_is_an_entry() -> None:
     used = {name.rsplit(".", 1)[-1] for path in MODULES for name in imported(path) if name.startswith(".")}
     used |= {alias for path in MODULES for alias in names_imported_from_packages(path)}
-    entries = {"__init__", "__main__", "cli", "commands"}  # `cli` imports `commands` by name
+    commands = {path.stem for path in (PACKAGE / "commands").glob("*.py")}  # `cli` imports them by name
+    entries = {"__init__", "__main__", "cli", *commands}
     assert {path.stem for path in MODULES} - used - entries == set()
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from weave_eval.client import WeaveClient
 from weave_eval.discovery import PAGE, RunFilter, list_runs, list_v2_run_ids, read_v2_run, split_lines
-from weave_eval.errors import NotFoundError, TerminalApiError, UnreadableBodyError
+from weave_eval.errors import NotFoundError, TerminalApiError, TransientApiError, UnreadableBodyError
 from weave_eval.limiter import RateLimiter
 
 
@@ -31,8 +31,13 @@ class Weave(WeaveClient):
         *,
         purpose: str,
         max_bytes: int | None = None,
+        has_alternative: bool = False,
     ) -> Any:
-        assert (path, bool(purpose), max_bytes) == ("/calls/stream_query", True, None)
+        assert (bool(purpose), max_bytes, has_alternative) == (True, None, False)
+        if path == "/calls/query_stats":
+            self.asked.append(path)
+            return parse(json.dumps({"count": len({line["id"] for line in self.lines})}).encode())
+        assert path == "/calls/stream_query"
         self.asked.append(body)
         return parse(self._page(body["offset"], body["limit"]))
 
@@ -125,17 +130,18 @@ def test_evaluations_and_models_are_found_by_name_or_ref() -> None:
     }
 
 
-def test_an_empty_project_has_no_runs_after_one_request() -> None:
+def test_an_empty_project_has_no_runs_and_none_are_counted() -> None:
     client = Weave([])
     assert list_runs(client, RunFilter()) == []
-    assert len(client.asked) == 1
+    assert client.asked[1:] == ["/calls/query_stats"]
 
 
 def test_more_runs_than_a_page_holds_are_all_listed_in_order() -> None:
     ids = [f"run-{number}" for number in range(2 * PAGE + 3)]
     client = Weave([_line(run_id) for run_id in ids])
     assert [run.run_id for run in list_runs(client, RunFilter())] == ids
-    assert [body["offset"] for body in client.asked] == [0, PAGE, 2 * PAGE, 2 * PAGE + 3]
+    assert [body["offset"] for body in client.asked[:-1]] == [0, PAGE, 2 * PAGE]
+    assert client.asked[-1] == "/calls/query_stats"
 
 
 def test_ids_that_are_known_save_the_request_that_proves_the_end() -> None:
@@ -146,17 +152,46 @@ def test_ids_that_are_known_save_the_request_that_proves_the_end() -> None:
     assert len(client.asked) == 3
 
 
-class CutOnce(Weave):
-    """Its first answer ends early, at a line's end, without a sign."""
+class Cut(Weave):
+    """Its first `times` answers end early, after `kept` lines, without a sign."""
+
+    kept = 2
+    times = 1
 
     def _page(self, offset: int, limit: int) -> bytes:
-        return super()._page(offset, 2 if len(self.asked) == 1 else limit)
+        is_cut, self.times = self.times > 0, self.times - 1
+        return super()._page(offset, self.kept if is_cut else limit)
 
 
+@pytest.mark.parametrize("kept", [0, 2, 4])
+@pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize("known", [(), ("run-4",)])
-def test_a_list_that_ends_early_is_read_on(known: tuple[str, ...]) -> None:
-    client = CutOnce([_line(f"run-{number}") for number in range(5)])
+def test_a_list_that_ends_early_is_read_on(known: tuple[str, ...], times: int, kept: int) -> None:
+    client = Cut([_line(f"run-{number}") for number in range(5)])
+    client.kept, client.times = kept, times
     assert len(list_runs(client, RunFilter(), known)) == 5
+
+
+def test_a_list_that_ends_early_for_ever_is_an_error() -> None:
+    client = Cut([_line(f"run-{number}") for number in range(5)])
+    client.kept, client.times = 0, 100
+    with pytest.raises(
+        TransientApiError, match=r"listing the evaluation runs of acme/support .* ended early .* 0 of 5"
+    ):
+        list_runs(client, RunFilter())
+
+
+def test_a_run_that_starts_while_the_list_is_read_pushes_none_out_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Growing(Weave):
+        def _page(self, offset: int, limit: int) -> bytes:
+            page = super()._page(offset, limit)
+            if offset == 0 and len(self.lines) == 5:
+                self.lines.insert(0, _line("newest"))
+            return page
+
+    monkeypatch.setattr("weave_eval.discovery.PAGE", 2)
+    found = list_runs(Growing([_line(f"run-{number}") for number in range(5)]), RunFilter())
+    assert {run.run_id for run in found} == {"newest", *(f"run-{number}" for number in range(5))}
 
 
 def test_a_run_that_comes_twice_is_kept_once_with_its_end() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 from datetime import datetime, timedelta, timezone
+from random import Random
 from typing import Any
 
 import msgspec
@@ -168,6 +169,7 @@ def test_every_column_of_a_run_is_filled_from_its_own_field() -> None:
             "is_imperative": True,
             "row_count": 1,
             "trial_count": 2,
+            "score_count": 5,
             "total_tokens": 49,
             "total_cost": 52.0,
             "output": CALL["output"],
@@ -323,8 +325,8 @@ def test_of_two_stats_under_one_path_the_first_is_kept() -> None:
 def test_a_run_whose_rows_were_not_read_has_no_counts() -> None:
     run = parse_run(b'{"id": "run-1", "started_at": "2026-11-23T12:00:00Z"}')
     row = _table("evaluation_runs", [flatten_run("a/b", run, RunReading("running", START, "u", None, None))])[0]
-    names = ("row_count", "trial_count", "total_tokens", "total_cost", "results_load_id", "finished_at", "model_digest")
-    assert [row[name] for name in names] == [None] * 7
+    counts = ("row_count", "trial_count", "score_count", "total_tokens", "total_cost")
+    assert [row[name] for name in (*counts, "results_load_id", "finished_at", "model_digest")] == [None] * 8
 
 
 def test_a_run_without_tokens_and_costs_has_none_rather_than_zero() -> None:
@@ -333,6 +335,19 @@ def test_a_run_without_tokens_and_costs_has_none_rather_than_zero() -> None:
     assert (flattener.counts.tokens, flattener.counts.cost) == (None, None)
     flattener.flatten(_one_row(_trial("u", total_tokens=0, total_cost=0.0), digest="other"))
     assert (flattener.counts.tokens, flattener.counts.cost) == (0, 0.0)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=6), st.randoms())
+def test_a_run_costs_the_same_in_whatever_order_its_pages_come(costs: list[float], random: Random) -> None:
+    pages = [_one_row(_trial(f"t{n}", total_cost=cost), digest=f"row {n}") for n, cost in enumerate(costs)]
+    totals = set()
+    for _ in range(2):
+        flattener = RunFlattener("run-1", {})
+        for page in pages:
+            flattener.flatten(page)
+        totals.add(flattener.counts.cost)
+        random.shuffle(pages)
+    assert len(totals) == 1
 
 
 def test_trials_are_numbered_by_start_then_id_and_unknown_starts_come_last() -> None:
@@ -357,12 +372,13 @@ def test_the_number_of_a_trial_does_not_depend_on_the_order_of_the_answer() -> N
 
 def test_a_row_that_comes_again_on_the_next_page_counts_once() -> None:
     flattener = RunFlattener("run-1", {})
-    first = flattener.flatten(_one_row(_trial("t"), digest="d1", raw_data_row=1))
-    again = flattener.flatten(_one_row(_trial("t"), digest="d1", raw_data_row=1))
+    trial = _trial("t", scores={"judge": {"a": 1, "b": 2, "c": 3}})
+    first = flattener.flatten(_one_row(trial, digest="d1", raw_data_row=1))
+    again = flattener.flatten(_one_row(trial, digest="d1", raw_data_row=1))
     other = flattener.flatten(_one_row(_trial("u"), digest="d2", raw_data_row=2))
     assert len(first.trials) == len(other.trials) == 1
     assert (again.dataset_rows, again.result_rows, again.trials, again.scores) == ([], [], [], [])
-    assert (flattener.counts.rows, flattener.counts.trials) == (2, 2)
+    assert (flattener.counts.rows, flattener.counts.trials, flattener.counts.scores) == (2, 2, 3)
 
 
 @pytest.mark.parametrize(

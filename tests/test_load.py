@@ -245,6 +245,7 @@ def expected_run(truth: Truth, call: Row) -> Row:
         "is_imperative": name.startswith("logger_"),
         "row_count": ROWS_AND_TRIALS[name][0],
         "trial_count": ROWS_AND_TRIALS[name][1],
+        "score_count": sum(1 for trial in trials for output in trial["scores"].values() for _ in score_rows(output)),
         "total_tokens": sum(tokens) if tokens else None,
         "total_cost": None,
         "output": storable(call["output"]),
@@ -505,7 +506,7 @@ def test_every_column_is_filled_somewhere(loaded: Loaded, table: str) -> None:
 
 def test_requests_of_the_first_load(loaded: Loaded) -> None:
     runs = len(STATUSES)
-    assert loaded.requests == {"listing": 2, "trial_calls": 3, "page": runs, "summary": runs}
+    assert loaded.requests == {"listing": 1, "trial_calls": 3, "count": 5, "page": runs, "summary": runs}
 
 
 def test_fields_of_a_newer_server(server: WeaveServer, tmp_path: Any) -> None:

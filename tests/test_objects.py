@@ -242,8 +242,9 @@ class Weave(WeaveClient):
         *,
         purpose: str,
         max_bytes: int | None = None,
+        has_alternative: bool = False,
     ) -> Any:
-        assert (bool(purpose), max_bytes) == (True, None)
+        assert (bool(purpose), max_bytes, has_alternative) == (True, None, False)
         self.asked.append((path, body))
         if path == "/obj/read":
             raise NotFoundError(f"reading it failed: {self.refusal}", 404)

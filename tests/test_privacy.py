@@ -215,6 +215,7 @@ NO_CONTENT = {
     "predictions": {"inputs", "output", "extra"},
     "reconciliations": set(),
     "syncs": set(),
+    "gate_decisions": set(),
 }
 KEPT = {
     "evaluation_runs": {
@@ -237,6 +238,9 @@ KEPT = {
     "reconciliations": {"differences"},
     "syncs": {
         "status", "command", "destination", "rows", "seconds", "warnings", "error", "connector_version", "dlt_version",
+    },
+    "gate_decisions": {
+        "baseline_run_id", "reason", "rules", "rules_digest", "results", "notes", "read_from", "connector_version",
     },
 }  # fmt: skip
 """Texts and JSON that the preset keeps on purpose."""

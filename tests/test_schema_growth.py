@@ -83,7 +83,8 @@ def load_as_then(landing: Landing, project: str, schema: Schema) -> None:
     """Loads a project with the tables of `schema`, in the way of the version that had them."""
     (folder := landing.folder / f"then-{project.replace('/', '-')}").mkdir()
     (present := Reference(landing.server, project, folder)).load()
-    resources = [table_resource(schema, name, present.file) for name in present.tables()]
+    names = [name for name in present.tables() if name in schema.tables]
+    resources = [table_resource(schema, name, present.file) for name in names]
     location = landing.profile.location()
     pipeline = make_pipeline(project, landing.profile, location, str(folder))
     pipeline.run(DltSource.from_data(schema.clone(), "weave_eval", resources))

@@ -16,7 +16,8 @@ CONTRACT = {
     "evaluation_runs": """
         run_id entity project evaluation_ref evaluation_name evaluation_digest model_ref model_name model_digest
         display_name status has_failed_trials error started_at finished_at source_run_id trace_id parent_id user_id
-        is_imperative row_count trial_count total_tokens total_cost output:json summary:json attributes:json url
+        is_imperative row_count trial_count score_count total_tokens total_cost output:json summary:json attributes:json
+        url
         deleted_at synced_at results_load_id
     """,
     "dataset_rows": "row_digest inputs:json input_ref is_resolved",
@@ -51,6 +52,10 @@ CONTRACT = {
         runs_read runs_unchanged runs_open runs_deleted rows:json seconds:json warnings:json error connector_version
         dlt_version
     """,
+    "gate_decisions": """
+        decision_id run_id baseline_run_id decision reason decided_at rules:json rules_digest results:json notes:json
+        read_from connector_version
+    """,
 }
 """Columns that dashboards and queries rely on: more may come, none may go or be renamed."""
 
@@ -69,6 +74,7 @@ KEYS = {
     "predictions": ("prediction_id",),
     "reconciliations": ("run_id",),
     "syncs": ("sync_id",),
+    "gate_decisions": ("decision_id",),
 }
 
 OF_ONE_RUN = {"result_rows", "trials", "scores", "scorer_stats"}

@@ -86,8 +86,9 @@ class _Request:
     what: str
     method: str
     path: str
-    max_bytes: int | None
     options: dict[str, Any]
+    max_bytes: int | None = None
+    has_alternative: bool = False
 
 
 class WeaveClient:
@@ -133,15 +134,17 @@ class WeaveClient:
         *,
         purpose: str,
         max_bytes: int | None = None,
+        has_alternative: bool = False,
     ) -> Parsed:
         """Posts `body` as JSON and returns what `parse` makes of the answer.
 
         `purpose` says in a few words what is asked for; it is part of every error. An answer of more than
-        `max_bytes` is given up with `TooHeavyError`.
+        `max_bytes` is given up with `TooHeavyError`. A server error that may be one for ever is given up early if
+        the caller `has_alternative`.
         """
-        content = msgspec.json.encode(body)
-        headers = {"Content-Type": "application/json"}
-        return self._retried("POST", path, parse, purpose, max_bytes, data=content, headers=headers)
+        options = {"data": msgspec.json.encode(body), "headers": {"Content-Type": "application/json"}}
+        what = self._what(purpose, "POST", path)
+        return self._retried(_Request(what, "POST", path, options, max_bytes, has_alternative), parse)
 
     def get(
         self,
@@ -152,19 +155,13 @@ class WeaveClient:
         params: list[tuple[str, str]] | None = None,
     ) -> Parsed:
         """Gets `path` and returns what `parse` makes of the answer. `params` may repeat a name."""
-        return self._retried("GET", path, parse, purpose, None, params=params)
+        what = self._what(purpose, "GET", path)
+        return self._retried(_Request(what, "GET", path, {"params": params}), parse)
 
-    def _retried(
-        self,
-        method: str,
-        path: str,
-        parse: Callable[[bytes], Parsed],
-        purpose: str,
-        max_bytes: int | None,
-        **options: Any,
-    ) -> Parsed:
-        what = f"{purpose} of {self.project_id} ({method} {path})"
-        request = _Request(what, method, path, max_bytes, options)
+    def _what(self, purpose: str, method: str, path: str) -> str:
+        return f"{purpose} of {self.project_id} ({method} {path})"
+
+    def _retried(self, request: _Request, parse: Callable[[bytes], Parsed]) -> Parsed:
         retrying = Retrying(
             retry=retry_if_exception_type(TransientApiError),
             stop=self._gives_up,
@@ -177,12 +174,13 @@ class WeaveClient:
 
     def _gives_up(self, state: RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, TooHeavyError) and state.args[0].max_bytes is not None:
+        request: _Request = state.args[0]
+        if isinstance(error, TooHeavyError) and request.max_bytes is not None:
             return True
-        is_server_error = isinstance(error, TooHeavyError) or (
-            isinstance(error, ApiError) and error.status in _MAYBE_FOR_EVER
+        is_early = isinstance(error, TooHeavyError) or (
+            request.has_alternative and isinstance(error, ApiError) and error.status in _MAYBE_FOR_EVER
         )
-        attempts = _SERVER_ERROR_ATTEMPTS if is_server_error else self._patience.max_attempts
+        attempts = _SERVER_ERROR_ATTEMPTS if is_early else self._patience.max_attempts
         elapsed = state.seconds_since_start or 0.0
         return state.attempt_number >= attempts or elapsed >= self._patience.retry_budget
 
@@ -252,6 +250,8 @@ class WeaveClient:
             raise TooHeavyError(f"{what} failed with {status}{words}.", status)
         if status in _RETRIED:
             raise TransientApiError(f"{what} failed with {status}{words}.", status)
+        if status == 404 and reason is None and "json" in response.headers.get("Content-Type", ""):
+            raise TransientApiError(f"{what} failed with 404, for a reason that could not be read.", status)
         raise self._terminal(what, status, reason)
 
     def _terminal(self, what: str, status: int, reason: str | None) -> TerminalApiError:

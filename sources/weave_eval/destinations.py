@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,19 @@ class Location:
 
 @dataclass(frozen=True)
 class Profile:
-    """A named destination: its dlt type, its dataset, and where it is declared."""
+    """A named destination: its dlt type, its dataset and dlt's settings for it, and where the views go, if anywhere."""
 
     name: str
     type: str
     dataset: str
     settings: dict[str, Any]
+    has_views: bool = True
+    views_dataset: str | None = None
+
+    @property
+    def dataset_of_views(self) -> str:
+        """The dataset that holds the views: that of the tables, unless the profile names another."""
+        return self.views_dataset or self.dataset
 
     def destination(self, staging_layout: str | None = None) -> Destination[Any, Any]:
         """The dlt destination; `staging_layout` names its staging dataset, with `%s` for the dataset.
@@ -105,14 +112,21 @@ def profiles(path: Path | None = None) -> dict[str, Profile]:
     return {name: _profile(name, declared, source) for name, declared in _read(source).items()}
 
 
-def profile(name: str, path: Path | None = None, dataset: str | None = None) -> Profile:
-    """The profile of that name, with another dataset if one is given. Raises `SettingsError` if there is none."""
+def profile(name: str | None = None, path: Path | None = None, dataset: str | None = None) -> Profile:
+    """The profile of that name, or the default one, with another dataset if one is given.
+
+    The setting `default_destination` names the default. The views of another dataset are beside its tables, for those
+    of the profile's own stay as they are. Raises `SettingsError` if there is no such profile.
+    """
     known = profiles(path)
+    name = name or dlt.config.get("sources.weave_eval.default_destination", str) or DEFAULT_PROFILE
     if name not in known:
         names = ", ".join(sorted(known))
         raise SettingsError(f"There is no destination {name!r}. {FILE_NAME} declares: {names}.")
     found = known[name]
-    return Profile(found.name, found.type, _dataset_name(dataset), found.settings) if dataset else found
+    if dataset is None or _dataset_name(dataset) == found.dataset:
+        return found
+    return replace(found, dataset=_dataset_name(dataset), views_dataset=None)
 
 
 def _named_file() -> Path | None:
@@ -135,12 +149,22 @@ def _profile(name: str, declared: Any, path: Path) -> Profile:
         raise SettingsError(f"{path}: {name} is no profile; write [{name}] with a type ({', '.join(_DRIVERS)}).")
     settings = dict(declared)
     kind = settings.pop("type")
-    dataset = settings.pop("dataset", DEFAULT_DATASET)
+    dataset = _declared_dataset(settings.pop("dataset", DEFAULT_DATASET), "dataset", name, path)
+    views_dataset = settings.pop("views_dataset", None)
+    has_views = settings.pop("views", True)
     if kind not in _DRIVERS:
         raise SettingsError(f"{path}: [{name}] has type {kind!r}; known types are {', '.join(_DRIVERS)}.")
+    if not isinstance(has_views, bool):
+        raise SettingsError(f"{path}: [{name}] has views {has_views!r}; write true or false.")
+    if views_dataset is not None:
+        views_dataset = _declared_dataset(views_dataset, "views_dataset", name, path)
+    return Profile(name, kind, dataset, settings, has_views, views_dataset)
+
+
+def _declared_dataset(dataset: Any, key: str, name: str, path: Path) -> str:
     if not isinstance(dataset, str) or not dataset.strip():
-        raise SettingsError(f"{path}: [{name}] has dataset {dataset!r}; give it a name, such as {DEFAULT_DATASET!r}.")
-    return Profile(name, kind, _dataset_name(dataset), settings)
+        raise SettingsError(f"{path}: [{name}] has {key} {dataset!r}; give it a name, such as {DEFAULT_DATASET!r}.")
+    return _dataset_name(dataset)
 
 
 def _dataset_name(dataset: str) -> str:

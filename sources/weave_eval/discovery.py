@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from .calls import MOST_ATTEMPTS, count_calls, ended_early
 from .client import WeaveClient
 from .errors import NotFoundError, TerminalApiError, UnreadableBodyError
 from .runs import CALL_COLUMNS, Run, parse_run
@@ -22,6 +23,8 @@ PAGE = 1000
 """Runs asked for at once; also the most ids that a filter takes."""
 
 EVALUATE_OPS = ("Evaluation.evaluate",)
+
+_LISTING = "listing the evaluation runs"
 
 Expression = dict[str, Any]
 
@@ -49,35 +52,50 @@ def list_runs(
     """All runs that match, latest start first, each once.
 
     `known` are ids that were listed before and so prove, if all are there, that the end of the list was not lost on
-    the way (a stream of lines can end early without a sign); otherwise one more page is asked for to be sure.
+    the way (a stream of lines can end early without a sign); otherwise the runs are counted to be sure.
     """
     found: dict[str, Run] = {}
     expected = set(known)
-    offset = 0
+    query = _listing(client, wanted, ops)
+    offset, attempts = 0, 0
+    count: int | None = None
     while True:
-        page = _list_page(client, wanted, ops, offset)
+        page = client.post("/calls/stream_query", {**query, "offset": offset}, _parse_runs, purpose=_LISTING)
         offset += len(page)
-        for run in page:
-            earlier = found.get(run.run_id)
-            if earlier is None or earlier.is_open:
-                found[run.run_id] = run
-        if not page or (len(page) < PAGE and expected and expected <= found.keys()):
+        _add(found, page)
+        if count is None:
+            if len(page) == PAGE:
+                continue
+            if expected and expected <= found.keys():
+                return list(found.values())
+            count = count_calls(client, query, _LISTING)
+        if len(found) >= count:
             return list(found.values())
+        if not page:
+            attempts += 1
+            if attempts == MOST_ATTEMPTS:
+                raise ended_early(client, _LISTING, len(found), count)
+            offset, count = 0, count_calls(client, query, _LISTING)
 
 
-def _list_page(client: WeaveClient, wanted: RunFilter, ops: Sequence[str], offset: int) -> list[Run]:
+def _add(found: dict[str, Run], page: Iterable[Run]) -> None:
+    """Keeps each run once, as it was when it had ended."""
+    for run in page:
+        earlier = found.get(run.run_id)
+        if earlier is None or earlier.is_open:
+            found[run.run_id] = run
+
+
+def _listing(client: WeaveClient, wanted: RunFilter, ops: Sequence[str]) -> dict[str, Any]:
     body = {
         "project_id": client.project_id,
         "filter": runs_filter(client.project_id, wanted, ops),
         "sort_by": [{"field": "started_at", "direction": "desc"}],
         "columns": list(CALL_COLUMNS),
         "limit": PAGE,
-        "offset": offset,
     }
     expression = _query(wanted)
-    if expression:
-        body["query"] = {"$expr": expression}
-    return client.post("/calls/stream_query", body, _parse_runs, purpose="listing the evaluation runs")
+    return {**body, "query": {"$expr": expression}} if expression else body
 
 
 def split_lines(body: bytes) -> list[bytes]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping, Sequence
@@ -38,7 +37,7 @@ from .limiter import RateLimiter
 from .package_files import Package, TableItem
 from .predictions import is_v2_run
 from .privacy import Privacy
-from .reconcile import ApiFacts
+from .read_runs import ReadRun, forget, remember
 from .results import PageSize, ResultsReader, RunRead, Wants
 from .run_writer import RunWriter
 from .runs import Run
@@ -65,17 +64,6 @@ class Report:
     def runs_read(self) -> int:
         """Runs that were read."""
         return sum(self.reasons.values())
-
-
-@dataclass(frozen=True)
-class ReadRun:
-    """A run that was read: what Weave says it has, and the load that wrote it."""
-
-    decision: Decision
-    load_id: str
-    facts: ApiFacts
-    has_no_summary: bool
-    trial_calls: int | None
 
 
 Progress = Callable[[int, int], None]
@@ -125,12 +113,14 @@ class Extraction:
         `progress` is told the runs read and to read; `chunk_runs` bounds a chunk. `stored_ids` are the runs that the
         warehouse holds: with it, every run is read again, and those that Weave no longer has are removed.
         `stored_runs` gives the rows of deleted runs, which are then marked instead of left; `stored_inputs` tells the
-        inputs that the warehouse holds already, which then are not replaced by mere refs.
+        inputs that the warehouse holds already, which then are not replaced by mere refs. Whoever proves what was
+        loaded sets `is_proven_later`: the saved state then names the runs that are not proven yet.
         """
         self.report = Report()
         self.client = client or connect(settings)
         self.read: dict[str, ReadRun] = {}
         self.removed: list[str] = []
+        self.is_proven_later = False
         self.privacy = Privacy(settings.privacy or (), settings.privacy_key)
         self._settings = settings
         self._clock = clock
@@ -147,7 +137,8 @@ class Extraction:
         self._gone: list[str] = []
         self._has_companions = False
         self._inputs_seen: set[str] = set()
-        self._folder: str | None = None
+        self._unresolved: dict[str, tuple[Any, ...]] = {}
+        self._folder: Path | None = None
 
     @property
     def is_range(self) -> bool:
@@ -208,7 +199,7 @@ class Extraction:
         if not self._settings.only_v2_runs:
             return listed
         v2 = set(list_v2_run_ids(self.client))
-        return [run for run in listed if run.run_id in v2]
+        return [run for run in listed if run.run_id in v2 or is_v2_run(run)]
 
     def _require(self, listed: set[str]) -> None:
         """Raises a sentence if a run that was named is not listed."""
@@ -231,7 +222,7 @@ class Extraction:
         if self._todo is None:
             self.plan(projects.get(self.state_key))
         chunk = self._next_chunk()
-        writer = RunWriter(self._settings.project, package, self._fresh_folder(), self.privacy)
+        writer = RunWriter(self._settings.project, package, self._fresh_folder(package), self.privacy)
         yield from self._remove_gone(writer)
         yield from self._read_results(chunk, writer)
         if not self._has_companions:
@@ -240,6 +231,9 @@ class Extraction:
         self.report.rows.update(writer.rows)
         if not self.is_range and (chunk or self._gone):
             projects[self.state_key] = self._advance(projects.get(self.state_key), chunk)
+        if self.is_proven_later:
+            forget(saved, self._settings.project, self._gone)
+            remember(saved, self._settings.project, [self.read[decision.run.run_id] for decision in chunk])
         self._gone = []
 
     def _next_chunk(self) -> list[Decision]:
@@ -259,12 +253,11 @@ class Extraction:
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _fresh_folder(self) -> Path:
+    def _fresh_folder(self, package: Package) -> Path:
         """An empty folder for package files; dlt may still want those of the last chunk until the next one starts."""
-        self.close()
-        self._folder = tempfile.mkdtemp(prefix="weave_eval_")
+        self._folder = package.fresh_folder()
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        return Path(self._folder)
+        return self._folder
 
     def _remove_gone(self, writer: RunWriter) -> Iterator[TableItem]:
         """Marks the runs that are gone, or removes them where that is wanted."""
@@ -310,6 +303,7 @@ class Extraction:
                 decision, batch = part
                 self._forget_known_inputs(batch)
                 yield from writer.write(decision.run.run_id, batch)
+        yield from self._write_unresolved(writer)
 
     def _finish(self, read: RunRead, writer: RunWriter) -> Iterator[TableItem]:
         run_id = read.decision.run.run_id
@@ -335,24 +329,22 @@ class Extraction:
         self.report.warnings += companions.warnings
 
     def _forget_known_inputs(self, batch: RunBatch) -> None:
-        """Drops the inputs that this load has handed over already, and refs to inputs that the warehouse holds."""
+        """Drops the inputs that this load has handed over already; mere refs to inputs wait for the chunk's end."""
         fresh = [row for row in batch.dataset_rows if row[0] not in self._inputs_seen]
-        unresolved = {digest for digest, _, _, is_resolved in fresh if not is_resolved}
-        if unresolved and self._stored_inputs:
-            stored = unresolved & self._stored_inputs(unresolved)
-            fresh = [row for row in fresh if row[0] not in stored]
+        self._unresolved.update({row[0]: row for row in fresh if not row[3]})
         if len(self._inputs_seen) > _REMEMBERED_INPUTS:
             self._inputs_seen.clear()
-        self._inputs_seen.update(row[0] for row in fresh if row[3])
-        batch.dataset_rows = fresh
+        batch.dataset_rows = [row for row in fresh if row[3]]
+        self._inputs_seen.update(row[0] for row in batch.dataset_rows)
+
+    def _write_unresolved(self, writer: RunWriter) -> Iterator[TableItem]:
+        """The refs to inputs that nothing else in this load gave, and that the warehouse does not hold."""
+        left = {digest: row for digest, row in self._unresolved.items() if digest not in self._inputs_seen}
+        self._unresolved.clear()
+        stored = self._stored_inputs(left.keys()) if left and self._stored_inputs else set()
+        yield from writer.add("dataset_rows", [row for digest, row in left.items() if digest not in stored])
 
 
 def _read_run(read: RunRead, load_id: str) -> ReadRun:
-    """The run with what Weave says of it; where it fails to, trials are counted by their calls."""
-    run_id, summary = read.decision.run.run_id, read.summary
-    if read.has_no_summary:
-        facts = ApiFacts(run_id, read.total_rows, read.trial_calls, [], has_stats=False)
-    else:
-        trials, stats = (summary.trial_count, summary.scorer_stats) if summary else (None, [])
-        facts = ApiFacts(run_id, read.total_rows or 0, trials, stats)
-    return ReadRun(read.decision, load_id, facts, read.has_no_summary, read.trial_calls)
+    decision = read.decision
+    return ReadRun(decision, load_id, read.facts, read.has_no_summary, read.trial_calls, decision.run.is_open)

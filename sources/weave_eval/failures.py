@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from .errors import DestinationError, SettingsError, WeaveEvalError
 
 _PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]+):[^@\s]+@")
 _LONGEST = 600
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @contextmanager
@@ -48,10 +50,22 @@ def explained(error: BaseException, profile: Profile) -> WeaveEvalError:
             return _incomplete(cause, profile)
         if isinstance(cause, ConfigurationException):
             return _unusable(cause, profile)
-    step = f" in its step {error.step!r}" if isinstance(error, PipelineStepFailed) else ""
+        if isinstance(cause, OSError) and cause.errno in _NO_ROOM:
+            return _full(cause)
+    refused = f"The destination {profile.name!r} ({profile.type}) refused"
+    if not isinstance(error, PipelineStepFailed):
+        return DestinationError(f"{refused}: {one_line(chain[-1])}")
     return DestinationError(
-        f"The destination {profile.name!r} ({profile.type}) refused{step}: {one_line(chain[-1])} "
+        f"{refused} in its step {error.step!r}: {one_line(chain[-1])} "
         "What was loaded before stays, and the next load goes on from there."
+    )
+
+
+def _full(error: OSError) -> DestinationError:
+    where = f" ({error.filename})" if error.filename else ""
+    return DestinationError(
+        f"The disk is full{where}: {error.strerror}. What was loaded before stays, and the next load goes on from "
+        "there. Make room, or have DLT_DATA_DIR name a folder with more for dlt's working files."
     )
 
 

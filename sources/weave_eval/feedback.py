@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from .answers import change_warnings, parse_cleaned, parse_items, read_pages
+from .calls import read_calls
 from .client import WeaveClient
 from .cursor import OVERLAP, Cursor
 from .discovery import EVALUATE_OPS, split_lines
@@ -243,7 +244,9 @@ class _Places:
             if expression:
                 body["query"] = {"$expr": expression}
             purpose = "finding the runs that feedback belongs to"
-            yield from self._client.post("/calls/stream_query", body, _parse_calls, purpose=purpose)
+            yield from read_calls(
+                self._client, body, _parse_calls, purpose=purpose, at_most=len(ids[start : start + PAGE])
+            )
 
 
 def row_digest_of(example: Any) -> str | None:

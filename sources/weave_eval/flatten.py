@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -28,8 +29,8 @@ VARYING: dict[str, tuple[str, ...]] = {
         "run_id", "entity", "project", "evaluation_ref", "evaluation_name", "evaluation_digest", "model_ref",
         "model_name", "model_digest", "display_name", "status", "has_failed_trials", "error", "started_at",
         "finished_at", "source_run_id", "trace_id", "parent_id", "user_id", "is_imperative", "row_count",
-        "trial_count", "total_tokens", "total_cost", "output", "summary", "attributes", "url", "deleted_at",
-        "synced_at", "fingerprint", "results_load_id", "extra",
+        "trial_count", "score_count", "total_tokens", "total_cost", "output", "summary", "attributes", "url",
+        "deleted_at", "synced_at", "fingerprint", "results_load_id", "extra",
     ),
     "dataset_rows": ("row_digest", "inputs", "input_ref", "is_resolved"),
     "result_rows": ("result_row_id", "row_digest", "trial_count", "extra"),
@@ -62,9 +63,15 @@ class Counts:
 
     rows: int = 0
     trials: int = 0
+    scores: int = 0
     tokens: int | None = None
-    cost: float | None = None
     unresolved: int = 0
+    costs: array[float] = field(default_factory=lambda: array("d"))
+
+    @property
+    def cost(self) -> float | None:
+        """The sum of the trials' costs, the same in whatever order their pages came."""
+        return math.fsum(self.costs) if self.costs else None
 
     def add_trial(self, trial: Trial) -> None:
         """Counts one trial."""
@@ -72,7 +79,7 @@ class Counts:
         if trial.total_tokens is not None:
             self.tokens = (self.tokens or 0) + trial.total_tokens
         if trial.total_cost is not None:
-            self.cost = (self.cost or 0.0) + trial.total_cost
+            self.costs.append(trial.total_cost)
 
 
 @dataclass
@@ -119,7 +126,9 @@ class RunFlattener:
             self.counts.add_trial(trial)
             self.trial_ids.add(trial.predict_and_score_call_id)
             batch.trials.append(_trial_tuple(trial, call, result_row_id, digest, index))
-            batch.scores.extend(_score_tuples(trial, digest))
+            scores = list(_score_tuples(trial, digest))
+            self.counts.scores += len(scores)
+            batch.scores.extend(scores)
 
     def _add_input(self, batch: RunBatch, row: Row) -> None:
         text = _json_or_null(row.raw_data_row)
@@ -317,6 +326,7 @@ def flatten_run(project_id: str, run: Run, reading: RunReading) -> tuple[Any, ..
         run.is_imperative,
         counts.rows if counts else None,
         counts.trials if counts else None,
+        counts.scores if counts else None,
         counts.tokens if counts else None,
         counts.cost if counts else None,
         run.output,

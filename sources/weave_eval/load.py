@@ -16,15 +16,17 @@ from dlt.common.configuration.exceptions import ConfigFieldMissingException, Con
 from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.pipeline import LoadInfo
 
-from .changes import utc_now
+from .changes import Decision, utc_now
 from .client import WeaveClient
 from .destinations import Profile
+from .discovery import EVALUATE_OPS, RunFilter, list_runs
 from .errors import DestinationError, SettingsError, WeaveEvalError
 from .extraction import Extraction, Progress, Report, connect
 from .failures import destination_errors
 from .locks import load_lock
 from .pipelines import complete_tables, lock_path, make_pipeline, make_source, run_pipeline
 from .proving import Proof, proof_rows, prove
+from .read_runs import ReadRun, recall
 from .records import Record, saved_state, write_records
 from .runs import parse_time
 from .settings import Settings
@@ -34,6 +36,8 @@ from .warehouse.stored import resolved_inputs, run_rows, stored_run_ids
 
 SECTIONS = ("sources", "weave_eval")
 """Where dlt looks up the settings of the source."""
+
+_SETTLED_TOGETHER = 1000
 
 
 @dataclass
@@ -176,6 +180,8 @@ class Execution:
         self._record = SyncRecord(utc_now(), command, profile.name)
         self._load_ids: list[str] = []
         self._proofs: list[Proof] = []
+        self._settled: set[str] = set()
+        extraction.is_proven_later = True
 
     def run(self) -> LoadResult:
         """Loads and proves; an error is recorded, where that can be done, and raised."""
@@ -203,25 +209,52 @@ class Execution:
         while self._extraction.has_more:
             source = make_source(self._extraction, is_indexed=self._profile.type == "postgres")
             self._note(run_pipeline(self._pipeline, source))
+            if len(self._unsettled()) >= _SETTLED_TOGETHER:
+                self._settle()
+
+    def _unsettled(self) -> dict[str, ReadRun]:
+        """The runs that were read, by this load or by one that was killed, and whose proof is not written yet."""
+        recalled = recall(saved_state(self._pipeline), self._settings.project, self._extraction.read)
+        return {
+            run_id: run for run_id, run in (recalled | self._extraction.read).items() if run_id not in self._settled
+        }
+
+    def _settle(self) -> None:
+        """Writes the proofs of a long load while it goes on; what fails is left for its end."""
+        proofs = [proof for proof in prove(self._profile, self._unsettled()) if not proof.is_failed]
+        proven = [proof.landed.run_id for proof in proofs]
+        records = proof_rows(proofs, utc_now())
+        write_records(self._pipeline, self._settings.project, records, None, proven=proven)
+        self._settled.update(proven)
 
     def _note(self, info: LoadInfo | None) -> None:
         """Remembers what was loaded; the tables are completed once the first chunk has made them."""
         loaded = list(info.loads_ids) if info else []
         if loaded and not self._load_ids:
-            self._extraction.report.warnings += complete_tables(self._pipeline, self._profile.type)
+            self._extraction.report.warnings += complete_tables(self._pipeline, self._profile)
         self._load_ids += loaded
 
     def _prove_or_repeat(self) -> list[str]:
         """Runs that have ended and do not reconcile, also after they were read a second time."""
-        proofs = prove(self._profile, self._extraction.read)
+        proofs = prove(self._profile, self._unsettled())
         failed = [proof for proof in proofs if proof.is_failed]
         if failed:
-            self._extraction.take([proof.read.decision for proof in failed])
+            self._extraction.take(self._decisions(failed))
             with destination_errors(self._profile):
                 self._load()
-            proofs = prove(self._profile, self._extraction.read)
+            proofs = prove(self._profile, self._unsettled())
         self._proofs = proofs
         return [proof.landed.run_id for proof in proofs if proof.is_failed]
+
+    def _decisions(self, proofs: list[Proof]) -> list[Decision]:
+        """What to read again, also of runs that an earlier load read, as far as Weave still has them."""
+        earlier = tuple(proof.landed.run_id for proof in proofs if proof.read.decision is None)
+        ops = self._settings.evaluate_ops or EVALUATE_OPS
+        runs = list_runs(self._extraction.client, RunFilter(run_ids=earlier), earlier, ops) if earlier else []
+        return [
+            *(proof.read.decision for proof in proofs if proof.read.decision),
+            *(Decision(run, "changed", run.fingerprint) for run in runs),
+        ]
 
     def _result(self, unreconciled: list[str]) -> LoadResult:
         return LoadResult(
@@ -236,7 +269,7 @@ class Execution:
 
     def _record_result(self, result: LoadResult) -> None:
         """Leaves the proofs and a row in `syncs`; of an execution that found nothing new, only now and then."""
-        if result.load_ids or self._is_heartbeat_due():
+        if result.load_ids or self._proofs or self._is_heartbeat_due():
             self._write(result.status, proofs=self._proofs)
 
     def _is_heartbeat_due(self) -> bool:
@@ -250,7 +283,7 @@ class Execution:
     def _record_failure(self, error: WeaveEvalError) -> None:
         """Leaves a row in `syncs`, and the proofs of what was loaded before the error."""
         if not isinstance(error, DestinationError) and not self._pipeline.has_pending_data:
-            proofs = prove(self._profile, self._extraction.read) if self._load_ids else []
+            proofs = prove(self._profile, self._unsettled()) if self._load_ids else []
             self._write("failed", proofs=proofs, error=str(error))
 
     def _write(self, status: str, *, proofs: list[Proof], error: str | None = None) -> None:
@@ -260,8 +293,10 @@ class Execution:
         with destination_errors(self._profile):
             records, removed = [*proof_rows(proofs, now), sync], self._extraction.removed
             heartbeat = None if status == "failed" else now
-            write_records(self._pipeline, self._settings.project, records, removed, heartbeat)
-            complete_tables(self._pipeline, self._profile.type)
+            proven = [proof.landed.run_id for proof in proofs]
+            project = self._settings.project
+            write_records(self._pipeline, project, records, heartbeat, proven=proven, removed=removed)
+            complete_tables(self._pipeline, self._profile)
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:

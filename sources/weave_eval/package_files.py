@@ -6,6 +6,8 @@ strings. Any other destination gets Arrow tables, which dlt writes as that desti
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,13 +30,21 @@ _MAX_BYTES = 48_000_000
 class Package(NamedTuple):
     """The package under way: its load id, the tables wanted, the form of their rows, and whether rows replace others.
 
-    Where they do not (destinations that can only append), nothing stands for the rows that go.
+    Where they do not (destinations that can only append), nothing stands for the rows that go. Files are made in
+    `folder`, which a load that was killed leaves to the next one to empty.
     """
 
     load_id: str
     tables: frozenset[str]
     form: Form
     can_replace: bool
+    folder: Path
+
+    def fresh_folder(self) -> Path:
+        """A new folder inside `folder`, which loses what loads that were killed have left there."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        return Path(tempfile.mkdtemp(dir=self.folder))
 
 
 class TableItem(NamedTuple):

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dlt
+import duckdb
 from dlt.common.destination.exceptions import DestinationException
 from dlt.common.pipeline import LoadInfo, get_dlt_pipelines_dir
+from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract.source import DltSource
 from dlt.pipeline.helpers import retry_schema_update
+from sqlglot.errors import SqlglotError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
 from .destinations import Location, Profile
+from .errors import DestinationError
 from .extraction import Extraction
 from .failures import one_line
+from .locks import require_writable
 from .schema import CONTRACT, dlt_schema
 from .source import evaluation_resources
 from .warehouse.comments import update_comments
 from .warehouse.layout import make_indexes
+from .warehouse.view_making import make_views
 
 _SCHEMA_ATTEMPTS = 6
 
@@ -37,15 +45,27 @@ def run_pipeline(pipeline: dlt.Pipeline, source: DltSource | None = None) -> Loa
     return retrying(lambda: pipeline.run(todo.pop() if todo else None))
 
 
-def complete_tables(pipeline: dlt.Pipeline, warehouse: str) -> list[str]:
-    """Makes the indexes and comments that the tables lack; what stands in the way is a warning, for the rows are in."""
+def complete_tables(pipeline: dlt.Pipeline, profile: Profile) -> list[str]:
+    """Makes the views, indexes and comments that are lacking; what stands in the way is a warning: the rows are in."""
+    warnings: list[str] = []
+    lacking = "some tables lack their index or comments"
+    with _noted(warnings, lacking), pipeline.destination_client() as client:
+        assert isinstance(client, SqlJobClientBase)
+        if profile.has_views:
+            with _noted(warnings, "the views are not those of this version"):
+                make_views(client, profile)
+        make_indexes(client.sql_client, profile.type)
+        update_comments(client.sql_client, profile.type)
+    return warnings
+
+
+@contextmanager
+def _noted(warnings: list[str], what: str) -> Iterator[None]:
+    """Turns an error into a warning."""
     try:
-        with pipeline.sql_client() as sql:
-            make_indexes(sql, warehouse)
-            update_comments(sql, warehouse)
-    except DestinationException as error:
-        return [f"The rows are loaded, but some tables lack their index or comments: {one_line(error)}"]
-    return []
+        yield
+    except (DestinationException, DestinationError, duckdb.Error, SqlglotError) as error:
+        warnings.append(f"The rows are loaded, but {what}: {one_line(error)}")
 
 
 def make_source(extraction: Extraction, *, is_indexed: bool = False) -> DltSource:
@@ -59,16 +79,23 @@ def make_source(extraction: Extraction, *, is_indexed: bool = False) -> DltSourc
 def make_pipeline(project: str, profile: Profile, location: Location, pipelines_dir: str | None = None) -> dlt.Pipeline:
     """The project's pipeline: its own name, state and staging dataset, so that projects load side by side.
 
-    Its working folder belongs to one place: what was loaded elsewhere must not count here.
+    Its working folder belongs to one place: what was loaded elsewhere must not count here. Raises `SettingsError` if
+    that folder cannot be written to.
     """
     slug = project_slug(project)
-    folder = Path(pipelines_dir or get_dlt_pipelines_dir()) / f"weave_eval_{location.type}_{location.mark}"
+    folder = pipelines_folder(location, pipelines_dir)
+    require_writable(folder)
     return dlt.pipeline(
         pipeline_name=f"weave_eval_{slug}",
         destination=profile.destination(staging_layout=f"%s_staging_{slug}"),
         dataset_name=profile.dataset,
         pipelines_dir=str(folder),
     )
+
+
+def pipelines_folder(location: Location, pipelines_dir: str | None = None) -> Path:
+    """Where dlt keeps the working files of the pipelines into a place."""
+    return Path(pipelines_dir or get_dlt_pipelines_dir()) / f"weave_eval_{location.type}_{location.mark}"
 
 
 def project_slug(project: str) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from .answers import change_warnings, parse_cleaned, read_pages
+from .calls import MOST_ATTEMPTS, Query, count_calls, ended_early
 from .client import WeaveClient
 from .discovery import split_lines
 from .errors import NotFoundError, NotWeaveError, UnreadableBodyError
@@ -80,15 +81,32 @@ def read_predictions(client: WeaveClient, run_id: str) -> Iterator[PredictionsRe
 
 
 def _pages(client: WeaveClient, run_id: str, changes: Changes) -> Iterator[list[Prediction]]:
-    """Pages of the list, up to an empty one: a stream of lines can end early without a sign."""
+    """Pages of the list, until there are as many as are counted: a stream of lines can end early without a sign."""
     parse = partial(_parse_lines, changes=changes)
+    purpose = f"listing the predictions of the run {run_id}"
+    read = count = 0
 
-    def fetch(offset: int, limit: int) -> list[Prediction]:
-        params = [("evaluation_run_id", run_id), ("limit", str(limit)), ("offset", str(offset))]
-        purpose = f"listing the predictions of the run {run_id}"
+    def fetch(start: int, offset: int, limit: int) -> list[Prediction]:
+        params = [("evaluation_run_id", run_id), ("limit", str(limit)), ("offset", str(start + offset))]
         return client.get(client.v2_path("predictions"), parse, purpose=purpose, params=params)
 
-    return read_pages(fetch, PAGE, until_empty=True)
+    for _ in range(MOST_ATTEMPTS):
+        for page in read_pages(partial(fetch, read), PAGE, until_empty=True):
+            read += len(page)
+            yield page
+        count = count_calls(client, _query(client.project_id, run_id), purpose)
+        if read >= count:
+            return
+    raise ended_early(client, purpose, read, count)
+
+
+def _query(project_id: str, run_id: str) -> Query:
+    """The calls that Weave lists as predictions of a run."""
+    wanted = {"prediction": "true", "evaluation_run_id": run_id}
+    terms = [
+        {"$eq": [{"$getField": f"attributes.weave.{name}"}, {"$literal": value}]} for name, value in wanted.items()
+    ]
+    return {"project_id": project_id, "query": {"$expr": {"$and": terms}}}
 
 
 def read_prediction(client: WeaveClient, prediction_id: str) -> tuple[Any, ...]:

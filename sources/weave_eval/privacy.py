@@ -64,7 +64,7 @@ _CONTENT = frozenset({
 })  # fmt: skip
 """Columns that hold what users, models and scorers wrote."""
 
-_OWN_TABLES = frozenset({"syncs", "reconciliations"})
+_OWN_TABLES = frozenset({"syncs", "reconciliations", "gate_decisions"})
 """Tables that this package fills by itself."""
 
 _PERSON = "user_id"

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from .destinations import Profile
-from .extraction import ReadRun
 from .flatten import VARYING, Tuples, flatten_stats
 from .pages import RunSummary
+from .read_runs import ReadRun
 from .reconcile import Landed, Reconciliation, computed_stats, reconcile
 from .records import Record
 from .sanitize import to_json
 from .warehouse.engine import reading
 from .warehouse.proof import landed
+from .warehouse.standing import stored_stats
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,22 @@ class Proof:
     @property
     def is_failed(self) -> bool:
         """Whether a run that has ended does not reconcile; one still running may have grown meanwhile."""
-        return not self.reconciliation.is_reconciled and not self.read.decision.run.is_open
+        return not self.reconciliation.is_reconciled and not self.read.is_open
 
 
 def prove(profile: Profile, read: Mapping[str, ReadRun]) -> list[Proof]:
-    """Compares each of the runs with what the warehouse holds of it."""
+    """Compares each of the runs with what the warehouse holds of it.
+
+    What Weave said of the stats of runs that an earlier load read is what the warehouse holds of them.
+    """
     if not read:
         return []
+    recalled = [run_id for run_id, run in read.items() if run.decision is None and run.facts.has_stats]
     with reading(profile) as connection:
         found = landed(connection, profile.dataset, list(read))
-    return [Proof(run, found[run_id], reconcile(run.facts, found[run_id])) for run_id, run in read.items()]
+        stats = stored_stats(connection, profile.dataset, recalled)
+    facts = {run_id: replace(run.facts, stats=stats.get(run_id, run.facts.stats)) for run_id, run in read.items()}
+    return [Proof(run, found[run_id], reconcile(facts[run_id], found[run_id])) for run_id, run in read.items()]
 
 
 def proof_rows(proofs: Sequence[Proof], checked_at: datetime) -> list[Record]:

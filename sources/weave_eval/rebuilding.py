@@ -9,16 +9,19 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from .client import WeaveClient
 from .discovery import PAGE, split_lines
-from .errors import ApiError
+from .errors import ApiError, TransientApiError, UnreadableBodyError
 from .pages import Page, Row, RunTrials, Trial
 from .refs import parse_ref
 from .sanitize import Changes, clean, clean_texts, parse_tolerantly, to_json
+
+_FAILURE = 500
 
 
 def rebuild_trials(client: WeaveClient, run_id: str, trial_ids: Sequence[str]) -> Page:
@@ -58,11 +61,24 @@ def _read(client: WeaveClient, trial_ids: Sequence[str]) -> list[dict[str, Any]]
         "columns": ["id", "inputs", "output"],
         "limit": len(trial_ids),
     }
-    return client.post("/calls/stream_query", body, _parse, purpose="reading the calls of trials that Weave fails on")
+    parse = partial(_parse, asked=len(trial_ids))
+    return client.post("/calls/stream_query", body, parse, purpose="reading the calls of trials that Weave fails on")
 
 
-def _parse(body: bytes) -> list[dict[str, Any]]:
-    return [parse_tolerantly(line) for line in split_lines(body)]
+def _parse(body: bytes, asked: int) -> list[dict[str, Any]]:
+    calls = [_parse_json(line) for line in split_lines(body)]
+    if not all(isinstance(call, dict) and isinstance(call.get("id"), str) for call in calls):
+        raise UnreadableBodyError("a line is no call")
+    if len(calls) < asked:
+        raise UnreadableBodyError(f"it has {len(calls)} of {asked} calls")
+    return calls
+
+
+def _parse_json(text: bytes) -> Any:
+    try:
+        return parse_tolerantly(text)
+    except ValueError as error:
+        raise UnreadableBodyError(str(error)) from None
 
 
 def _scores(call: dict[str, Any]) -> Any:
@@ -71,13 +87,22 @@ def _scores(call: dict[str, Any]) -> Any:
 
 
 def _resolve(client: WeaveClient, ref: str) -> Any:
-    """What a ref stands for; None if it cannot be had."""
+    """What a ref stands for; None if Weave refuses it, or fails on it for ever."""
     purpose = f"reading the scores {ref}"
     try:
-        answer = client.post("/refs/read_batch", {"refs": [ref]}, parse_tolerantly, purpose=purpose)
-        return answer["vals"][0]
-    except (ApiError, KeyError, IndexError, TypeError):
+        return client.post("/refs/read_batch", {"refs": [ref]}, _parse_value, purpose=purpose, has_alternative=True)
+    except ApiError as error:
+        if isinstance(error, TransientApiError) and error.status != _FAILURE:
+            raise
         return None
+
+
+def _parse_value(body: bytes) -> Any:
+    answer = _parse_json(body)
+    values = answer.get("vals") if isinstance(answer, dict) else None
+    if not isinstance(values, list) or not values:
+        raise UnreadableBodyError("it has no vals")
+    return values[0]
 
 
 def _trial(call: dict[str, Any], resolved: dict[str, Any], changes: Changes) -> Trial:

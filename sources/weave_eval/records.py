@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import dlt
 from dlt.extract.source import DltSource
@@ -15,6 +13,7 @@ from .flatten import Tuples
 from .package_files import TableItem
 from .pipelines import run_pipeline
 from .privacy import Privacy
+from .read_runs import forget
 from .run_writer import RunWriter
 from .schema import CONTRACT, dlt_schema
 from .source import current_package, table_resource
@@ -33,36 +32,45 @@ class Record:
 
 
 def write_records(
-    pipeline: dlt.Pipeline, project: str, found: Sequence[Record], removed: Sequence[str], heartbeat: datetime | None
+    pipeline: dlt.Pipeline,
+    project: str,
+    found: Sequence[Record],
+    heartbeat: datetime | None,
+    *,
+    proven: Collection[str] = (),
+    removed: Sequence[str] = (),
 ) -> None:
-    """Loads the records, and removes the proofs of runs that were `removed`.
+    """Loads the records, among them those of the runs `proven`, and removes the proofs of runs that were `removed`.
 
     `heartbeat` is remembered as the last time that all was well; None makes the next load leave a record too.
     """
-    with tempfile.TemporaryDirectory(prefix="weave_eval_") as folder:
-        source = _source(project, found, removed, heartbeat, Path(folder), is_indexed=_is_postgres(pipeline))
-        run_pipeline(pipeline, source)
+    contents = _Contents(project, found, heartbeat, proven, removed)
+    run_pipeline(pipeline, _source(contents, is_indexed=_is_postgres(pipeline)))
 
 
-def _source(
-    project: str,
-    found: Sequence[Record],
-    removed: Sequence[str],
-    heartbeat: datetime | None,
-    folder: Path,
-    *,
-    is_indexed: bool,
-) -> DltSource:
+@dataclass(frozen=True)
+class _Contents:
+    project: str
+    found: Sequence[Record]
+    heartbeat: datetime | None
+    proven: Collection[str]
+    removed: Sequence[str]
+
+
+def _source(contents: _Contents, *, is_indexed: bool) -> DltSource:
     @dlt.resource(name="records", selected=False)
     def records() -> Iterator[TableItem]:
-        writer = RunWriter(project, current_package(WRITTEN), folder, Privacy(()))
-        for record in found:
+        package = current_package(WRITTEN)
+        writer = RunWriter(contents.project, package, package.fresh_folder(), Privacy(()))
+        for record in contents.found:
             yield from writer.add(record.table, record.rows, record.run_id)
-        for run_id in removed:
+        for run_id in contents.removed:
             yield from writer.clear(run_id, ("reconciliations",))
         yield from writer.flush()
-        heartbeats = dlt.current.source_state().setdefault("heartbeats", {})
-        heartbeats[project] = heartbeat.isoformat() if heartbeat else None
+        saved = dlt.current.source_state()
+        forget(saved, contents.project, [*contents.proven, *contents.removed])
+        heartbeats = saved.setdefault("heartbeats", {})
+        heartbeats[contents.project] = contents.heartbeat.isoformat() if contents.heartbeat else None
 
     resources = [table_resource(TABLES_BY_NAME[name], records, is_indexed=is_indexed) for name in WRITTEN]
     source = DltSource.from_data(dlt_schema(), "weave_eval", resources)

@@ -21,11 +21,14 @@ from .errors import TerminalApiError, TooHeavyError, TransientApiError
 from .flatten import Counts, RunBatch, RunFlattener
 from .pages import Page, RunSummary, parse_page
 from .rebuilding import rebuild_trials
+from .reconcile import ApiFacts
 from .trial_calls import TrialCalls, read_trial_calls
 
 _GROUP = 10
 _MAX_CALLS_BYTES = 64_000_000
-_DETERMINISTIC = frozenset({408, 500, 502})
+_FAILURE = 500
+_MAYBE_FOR_EVER = frozenset({408, 500, 502, 504})
+_NO_RUN = "00000000-0000-0000-0000-000000000000"
 _UNKNOWN_FIELD = 422
 _PAST_THE_END = 1_000_000_000
 _MAX_NAMED = 20
@@ -63,6 +66,15 @@ class RunRead:
     has_no_summary: bool = False
     total_rows: int | None = None
     trial_calls: int | None = None
+
+    @property
+    def facts(self) -> ApiFacts:
+        """What Weave says of the run; where it fails to, trials are counted by their calls."""
+        run_id, summary = self.decision.run.run_id, self.summary
+        if self.has_no_summary:
+            return ApiFacts(run_id, self.total_rows, self.trial_calls, [], has_stats=False)
+        trials, stats = (summary.trial_count, summary.scorer_stats) if summary else (None, [])
+        return ApiFacts(run_id, self.total_rows or 0, trials, stats)
 
 
 @dataclass
@@ -214,22 +226,50 @@ class ResultsReader:
         try:
             return [self._read_page(run_id, offset, limit)]
         except TransientApiError as error:
-            is_deterministic = error.status in _DETERMINISTIC
-            if limit == 1 and is_deterministic:
-                if self._fails_past_the_end(run_id):
-                    self._failing_runs.add(run_id)
-                return [Page(is_poisoned=True)]
-            if limit == 1 or not (is_deterministic or isinstance(error, TooHeavyError)):
+            if not (error.status in _MAYBE_FOR_EVER or isinstance(error, TooHeavyError)):
                 raise
+            self._require_results(error)
+            if limit == 1:
+                return [self._read_failing_row(run_id, offset)]
         half = (limit + 1) // 2
         return self._read_range(run_id, offset, half) + self._read_range(run_id, offset + half, limit - half)
+
+    def _require_results(self, error: TransientApiError) -> None:
+        """Raises `error` if the server fails on results of any run: then it is down, and no row is to blame.
+
+        It is asked, patiently, for the results of a run that does not exist.
+        """
+        if error.status not in _MAYBE_FOR_EVER:
+            return
+        body = {"evaluation_call_ids": [_NO_RUN], "include_rows": True, "limit": 1, "offset": 0}
+        purpose = "finding out whether Weave gives any results"
+        try:
+            self._client.post(self._client.v2_path("eval_results/query"), body, parse_page, purpose=purpose)
+        except TransientApiError:
+            raise error from None
+        except TerminalApiError:
+            pass
+
+    def _read_failing_row(self, run_id: str, offset: int) -> Page:
+        """A row that the server failed on: asked for once more, else marked as poisoned.
+
+        Raises `TransientApiError` unless the server itself fails on it: gateways and timeouts say nothing of a row.
+        """
+        try:
+            return self._read_page(run_id, offset, 1)
+        except TransientApiError as error:
+            if error.status != _FAILURE:
+                raise
+        if self._fails_past_the_end(run_id):
+            self._failing_runs.add(run_id)
+        return Page(is_poisoned=True)
 
     def _fails_past_the_end(self, run_id: str) -> bool:
         """Whether the server fails where no rows are: then it fails on every page of the run."""
         try:
             self._read_page(run_id, _PAST_THE_END, 1)
         except TransientApiError as error:
-            return error.status in _DETERMINISTIC
+            return error.status == _FAILURE
         return False
 
     def _read_page(self, run_id: str, offset: int, limit: int) -> Page:
@@ -244,7 +284,9 @@ class ResultsReader:
         purpose = f"reading rows {offset} to {offset + limit - 1} of the run {run_id}"
         max_bytes = self._size.max_bytes if limit > 1 else None
         path = self._client.v2_path("eval_results/query")
-        post = partial(self._client.post, path, parse=parse_page, purpose=purpose, max_bytes=max_bytes)
+        post = partial(
+            self._client.post, path, parse=parse_page, purpose=purpose, max_bytes=max_bytes, has_alternative=True
+        )
         return self._costs.asked(body, post)
 
     def _rebuild(self, reading: _Reading) -> list[Page]:
@@ -266,15 +308,26 @@ class ResultsReader:
     def _read_summary(self, run_id: str) -> RunSummary | TransientApiError | None:
         """The run's summary, None if it has none, or the error with which Weave fails on it for ever."""
         body = {"evaluation_call_ids": [run_id], "include_rows": False, "include_summary": True}
-        purpose = f"reading the summary of the run {run_id}"
+        path, purpose = self._client.v2_path("eval_results/query"), f"reading the summary of the run {run_id}"
+        post = partial(self._client.post, path, body, parse_page, purpose=purpose, has_alternative=True)
         try:
-            page = self._client.post(self._client.v2_path("eval_results/query"), body, parse_page, purpose=purpose)
+            page = self._asked_again(post)
         except TransientApiError as error:
-            if error.status in _DETERMINISTIC or isinstance(error, TooHeavyError):
+            if error.status in _MAYBE_FOR_EVER or isinstance(error, TooHeavyError):
                 return error
             raise
         runs = page.summary.evaluations if page.summary else []
         return next((run for run in runs if run.evaluation_call_id == run_id), None)
+
+    def _asked_again(self, post: Callable[[], Page]) -> Page:
+        """An answer that the server may fail on for ever: asked for again if it gives other results."""
+        try:
+            return post()
+        except TransientApiError as error:
+            if error.status not in _MAYBE_FOR_EVER:
+                raise
+            self._require_results(error)
+            return post()
 
 
 def _take_summary(reading: _Reading, summary: RunSummary | TransientApiError | None) -> Iterator[RunBatch]:

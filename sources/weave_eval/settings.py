@@ -19,6 +19,7 @@ from .client import Patience
 from .discovery import RunFilter
 from .errors import SettingsError
 from .runs import parse_time
+from .unknown_settings import unknown_settings
 
 
 @configspec
@@ -30,6 +31,9 @@ class Settings(BaseConfiguration):
 
     projects: Optional[List[str]] = None
     """The projects that the command line loads where none is named, each as entity/project."""
+
+    default_destination: Optional[str] = None
+    """The profile of destinations.toml that the command line uses where none is named. Without it: duckdb."""
 
     api_key: Optional[TSecretStrValue] = None
     """W&B API key. Without it: WANDB_API_KEY, then the netrc file, as W&B's own tools do."""
@@ -104,7 +108,9 @@ class Settings(BaseConfiguration):
     """Runs loaded and committed together; a load that is killed loses at most this much work."""
 
     def on_resolved(self) -> None:
-        """Checks what types do not say. Raises `SettingsError`."""
+        """Checks what types do not say, and that no other setting is set. Raises `SettingsError`."""
+        if unknown := unknown_settings(self.get_resolvable_fields()):
+            raise SettingsError(" ".join(unknown))
         check_project(self.project)
         for name in ("api_key", "privacy_key"):
             if getattr(self, name) == _NOT_FILLED_IN:
@@ -122,8 +128,8 @@ class Settings(BaseConfiguration):
     def run_filter(self) -> RunFilter:
         """The runs that are wanted. Raises `SettingsError` for a time that is none."""
         return RunFilter(
-            since=_time("since", self.since),
-            until=_time("until", self.until),
+            since=time_of("since", self.since),
+            until=time_of("until", self.until),
             run_ids=tuple(self.run_ids or ()),
             evaluations=tuple(self.evaluations or ()),
             models=tuple(self.models or ()),
@@ -157,7 +163,8 @@ def check_project(project: Any) -> str:
     return str(project)
 
 
-def _time(name: str, value: str | datetime | None) -> datetime | None:
+def time_of(name: str, value: str | datetime | None) -> datetime | None:
+    """The moment that a text names, None if it is empty. Raises `SettingsError`, which calls it `name`."""
     if not value:
         return None
     try:

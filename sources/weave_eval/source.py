@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Any, List, Optional
 
 import dlt
@@ -17,8 +18,10 @@ from .tables import TABLES, Table
 
 _SCHEMA = dlt_schema()
 
-RECORDS = frozenset({"reconciliations", "syncs"})
-"""Tables about loads, which `load_project` writes."""
+_FILES = "weave_eval_files"
+
+RECORDS = frozenset({"reconciliations", "syncs", "gate_decisions"})
+"""Tables about loads and decisions, which `load_project` and `weave-eval gate` write."""
 
 
 @dlt.source(schema=_SCHEMA, schema_contract=CONTRACT, section="weave_eval", spec=Settings, max_table_nesting=0)
@@ -74,10 +77,12 @@ def evaluation_resources(extraction: Extraction, *, is_indexed: bool = False) ->
 def current_package(tables: Collection[str]) -> Package:
     """The package that the running pipeline extracts, with `tables`."""
     load_id = dlt.current.load_package_state()["load_id"]
-    destination = dlt.current.pipeline().destination
+    pipeline = dlt.current.pipeline()
+    destination = pipeline.destination
     kind = destination.destination_type.rsplit(".", 1)[-1]
     strategies = destination.capabilities().supported_merge_strategies or ()
-    return Package(load_id, frozenset(tables), form_for(kind), can_replace="delete-insert" in strategies)
+    can_replace, folder = "delete-insert" in strategies, Path(pipeline.working_dir) / _FILES
+    return Package(load_id, frozenset(tables), form_for(kind), can_replace, folder)
 
 
 def table_resource(table: Table, items: DltResource, *, is_indexed: bool = False) -> DltResource:

@@ -130,6 +130,7 @@ EVALUATION_RUNS = Table(
         _bool("is_imperative", "Whether the run was logged with EvaluationLogger.", "call.attributes._weave_eval_meta"),
         _bigint("row_count", "Rows (distinct inputs) of the run.", "counted in result_rows"),
         _bigint("trial_count", "Trials of the run.", "counted in trials"),
+        _bigint("score_count", "Scores of the run.", "counted in scores"),
         _bigint("total_tokens", "Tokens used by the trials' predictions.", "sum of trials.total_tokens"),
         _double("total_cost", "Cost of the trials' predictions, in US dollars.", "sum of trials.total_cost"),
         _json("output", "Metrics that the SDK computed at the end of the run.", "call.output"),
@@ -329,7 +330,7 @@ FEEDBACK = Table(
 
 PREDICTIONS = Table(
     name="predictions",
-    description="Predictions of runs made through the v2 API, as its prediction list tells them; loaded on request.",
+    description="Predictions: one row for each prediction of a run made through the v2 API; loaded on request.",
     key=("prediction_id",),
     replace="run",
     kept="prediction_id",
@@ -397,6 +398,28 @@ SYNCS = Table(
     has_extra=False,
 )
 
+GATE_DECISIONS = Table(
+    name="gate_decisions",
+    description="Gate decisions: one row for each time that rules were held against a run.",
+    key=("decision_id",),
+    replace="key",
+    own_columns=(
+        _id("decision_id", "Decision.", "made by the gate"),
+        _id("run_id", "Evaluation run that was judged.", "the command"),
+        _text("baseline_run_id", "Evaluation run that it was compared with, if any.", "the command"),
+        _id("decision", "passed, blocked or not_judged.", "the rules"),
+        _text("reason", "Why, in sentences.", "the rules"),
+        Column("decided_at", "timestamp", "When the decision was made.", "clock of the gate", nullable=False),
+        _json("rules", "The rules, as their file says them.", "the file of rules"),
+        _text("rules_digest", "Digest of the rules; the same for rules that say the same.", "hash of the rules"),
+        _json("results", "What each bound was held against, as a list of objects.", "computed"),
+        _json("notes", "What was noticed and not decisive, as a list of texts.", "computed"),
+        _text("read_from", "warehouse, or api if the runs were read from Weave itself.", "the command"),
+        _text("connector_version", "Version of weave_eval.", "the package"),
+    ),
+    has_extra=False,
+)
+
 TABLES: tuple[Table, ...] = (
     EVALUATION_RUNS,
     DATASET_ROWS,
@@ -412,6 +435,7 @@ TABLES: tuple[Table, ...] = (
     PREDICTIONS,
     RECONCILIATIONS,
     SYNCS,
+    GATE_DECISIONS,
 )
 """Every table, runs first."""
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from .calls import read_calls
 from .client import WeaveClient
 from .discovery import PAGE, split_lines
 from .errors import UnreadableBodyError
@@ -64,7 +65,7 @@ def _read_batch(client: WeaveClient, runs: Sequence[Run], max_bytes: int | None)
         "columns": list(COLUMNS),
     }
     purpose = "reading the trials' times and errors"
-    calls = client.post("/calls/stream_query", body, _parse_calls, purpose=purpose, max_bytes=max_bytes)
+    calls = read_calls(client, body, _parse_calls, purpose=purpose, max_bytes=max_bytes)
     return _trials({run.run_id for run in runs}, calls)
 
 

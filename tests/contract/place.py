@@ -14,7 +14,8 @@ from tests.warehouses.warehouse import Warehouse
 from weave_eval.destinations import Profile
 from weave_eval.tables import TABLES, Table
 from weave_eval.warehouse.engine import reading
-from weave_eval.warehouse.metadata import sql_tables
+from weave_eval.warehouse.metadata import TYPES, sql_tables
+from weave_eval.warehouse.view import View
 
 EPOCH_FOR_NULL = "a NULL timestamp is fetched as 1970-01-01, though IS NULL finds it"
 
@@ -62,6 +63,12 @@ def _canonical(value: Any) -> Any:
     return type(value), value
 
 
+def sql_view(view: View, dataset: str) -> sa.Table:
+    """A view as SQLAlchemy reads it."""
+    columns = [sa.Column(column.name, TYPES[column.type]) for column in view.columns]
+    return sa.Table(view.name, sa.MetaData(schema=dataset), *columns)
+
+
 class Reference(Place):
     """A DuckDB file under a profile name that no environment variable speaks of."""
 
@@ -85,10 +92,16 @@ class Landing(Place):
         """Every table's rows, read through SQLAlchemy; JSON parsed, times in UTC."""
         with reading(self.profile) as connection:
             names = {name.split(".")[-1] for name in sa.inspect(connection).get_table_names(schema=self.dataset)}
-            return {table.name: self._rows(connection, table) for table in TABLES if table.name in names}
+            stored = sql_tables(self.dataset)
+            return {t.name: self._rows(connection, t, stored[t.name]) for t in TABLES if t.name in names}
 
-    def _rows(self, connection: sa.Connection, table: Table) -> list[Row]:
-        columns = sql_tables(self.dataset)[table.name].c
+    def view_rows(self, view: View) -> list[Row]:
+        """A view's rows, read in the same way."""
+        with reading(self.profile) as connection:
+            return self._rows(connection, view, sql_view(view, self.profile.dataset_of_views))
+
+    def _rows(self, connection: sa.Connection, table: Table | View, stored: sa.Table) -> list[Row]:
+        columns = stored.c
         nulls = [columns[column.name].is_(None).label(f"{column.name}_is_null") for column in table.columns]
         found = connection.execute(sa.select(*columns, *nulls)).mappings()
         return ordered([{c.name: self._plain(c.type, row, c.name) for c in table.columns} for row in found])

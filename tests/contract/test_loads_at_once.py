@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 import threading
@@ -88,7 +89,7 @@ def test_a_load_of_the_same_project_leaves(
     with load_lock(lock_path(landing.profile.location(), PROJECTS[0]), "loading it first"):
         assert main(arguments(landing, PROJECTS[0])) == BUSY
     said = capsys.readouterr().err
-    assert f"Another load is running (process {os.getpid()}, loading it first, since 20" in said
+    assert f"Another load is running (process {os.getpid()} on {platform.node()}, loading it first, since 20" in said
     assert "run again later, or wait for it with --wait." in said
     assert landing.tables() == {}
 

@@ -15,48 +15,15 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from tests.contract.place import Landing
 from weave_eval.pipelines import make_pipeline
-from weave_eval.tables import TABLES, TABLES_BY_NAME
+from weave_eval.tables import TABLES, TABLES_BY_NAME, ColumnType
 from weave_eval.warehouse import comments
+from weave_eval.warehouse.column_types import WAREHOUSE_TYPES
 from weave_eval.warehouse.comments import declared_comments, update_comments
 from weave_eval.warehouse.engine import reading
 from weave_eval.warehouse.layout import index_name, make_indexes
 from weave_eval.warehouse.metadata import sql_tables
 
-TYPES = {
-    "duckdb": {
-        "text": "VARCHAR",
-        "bigint": "BIGINT",
-        "double": "DOUBLE",
-        "bool": "BOOLEAN",
-        "timestamp": "TIMESTAMP WITH TIME ZONE",
-        "json": "JSON",
-    },
-    "postgres": {
-        "text": "CHARACTER VARYING",
-        "bigint": "BIGINT",
-        "double": "DOUBLE PRECISION",
-        "bool": "BOOLEAN",
-        "timestamp": "TIMESTAMP WITH TIME ZONE",
-        "json": "JSONB",
-    },
-    "bigquery": {
-        "text": "STRING",
-        "bigint": "INT64",
-        "double": "FLOAT64",
-        "bool": "BOOL",
-        "timestamp": "TIMESTAMP",
-        "json": "JSON",
-    },
-    "snowflake": {
-        "text": "TEXT",
-        "bigint": "NUMBER",
-        "double": "FLOAT",
-        "bool": "BOOLEAN",
-        "timestamp": "TIMESTAMP_LTZ",
-        "json": "VARIANT",
-    },
-}
-DIFFERENCES = {
+DIFFERENCES: dict[str, dict[ColumnType, str]] = {
     "calls JSON columns STRING; JSON_TYPE answers varchar and double for string and number": {"json": "STRING"},
     "calls TIMESTAMP_LTZ columns TIMESTAMP_TZ; TYPEOF answers JSON for every kind of value": {
         "timestamp": "TIMESTAMP_TZ"
@@ -90,7 +57,7 @@ def present(landing: Landing) -> set[str]:
 
 
 def test_columns_have_the_warehouses_own_types(loaded: Landing) -> None:
-    types = dict(TYPES[loaded.warehouse.name])
+    types = dict(WAREHOUSE_TYPES[loaded.warehouse.name])
     for difference in loaded.warehouse.differences:
         types.update(DIFFERENCES.get(difference, {}))
     for name in present(loaded):

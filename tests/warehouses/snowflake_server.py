@@ -1,7 +1,8 @@
 """Runs inside the stand-in's own environment: `fakesnow`'s server, with what dlt uses and it lacks.
 
 Usage: `python snowflake_server.py PORT`. Added are: several statements in one request, quoted paths in PUT and
-COPY, commas between COPY's options, COPY of JSON files by column name, and comments on columns and with quotes.
+COPY, commas between COPY's options, COPY of JSON files by column name, comments on columns and with quotes, and
+IS_OBJECT.
 """
 
 # mypy: disable-error-code="import-not-found"
@@ -40,12 +41,12 @@ def split(sql: str) -> list[str]:
 
 
 def rewrite(sql: str) -> str:
-    """Return a PUT or COPY statement as fakesnow spells it, any other one unchanged."""
+    """Return a PUT or COPY statement as fakesnow spells it, and any other one without functions that it lacks."""
     if re.match(r"\s*PUT\s", sql, re.IGNORECASE):
         return re.sub(r"'(@[^']+)'", lambda path: re.sub(r'/"([^"]+)"', r"/\1", path[1]), sql)
     if re.match(r"\s*COPY\s", sql, re.IGNORECASE):
         return _rewrite_copy(sql)
-    return sql
+    return re.sub(r"\bIS_OBJECT\(([^()]+)\)", r"(JSON_TYPE(\1) = 'OBJECT')", sql)
 
 
 def _rewrite_copy(sql: str) -> str:
