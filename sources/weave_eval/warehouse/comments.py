@@ -10,6 +10,7 @@ from dlt.destinations.exceptions import DatabaseTerminalException
 from dlt.destinations.sql_client import SqlClientBase
 
 from ..tables import TABLES, Table
+from .view import View
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client, SchemaField
@@ -32,11 +33,12 @@ JOIN pg_namespace n ON n.oid = t.relnamespace JOIN pg_attribute c ON c.attrelid 
 SELECT table_name, '', comment FROM information_schema.tables WHERE table_schema = %s
 UNION ALL SELECT table_name, column_name, comment FROM information_schema.columns WHERE table_schema = %s""",
 }
-_LITERALS: dict[str, Callable[[str], str]] = {
+LITERALS: dict[str, Callable[[str], str]] = {
     "duckdb": escape_duckdb_literal,
     "postgres": escape_postgres_literal,
     "snowflake": escape_snowflake_literal,
 }
+"""How each warehouse writes a text in SQL."""
 
 
 def declared_comments() -> Comments:
@@ -56,7 +58,7 @@ def update_comments(sql: SqlClientBase[Any], warehouse: str) -> int:
     declared = declared_comments()
     found = _stored_comments(sql, _QUERIES[warehouse])
     lacking = [key for key in found if key in declared and declared[key] != found[key]]
-    literal = _LITERALS[warehouse]
+    literal = LITERALS[warehouse]
     sql.execute_many([_statement(sql, key, literal(declared[key])) for key in lacking])
     return len(lacking)
 
@@ -81,7 +83,7 @@ def _update_descriptions(sql: SqlClientBase[Any]) -> int:
     written = 0
     for table in TABLES:
         try:
-            written += _describe(sql.native_connection, sql.make_qualified_table_name(table.name, quote=False), table)
+            written += describe(sql.native_connection, sql.make_qualified_table_name(table.name, quote=False), table)
         except (NotFound, PreconditionFailed):
             continue  # not made yet, or another load describes it at this moment
         except GoogleAPICallError as error:
@@ -89,7 +91,8 @@ def _update_descriptions(sql: SqlClientBase[Any]) -> int:
     return written
 
 
-def _describe(client: Client, name: str, table: Table) -> int:
+def describe(client: Client, name: str, table: Table | View) -> int:
+    """Gives a table or view in BigQuery the descriptions that it lacks; returns how many."""
     found = client.get_table(name)
     fields = list(_described(found.schema, table))
     changed = [before for before, after in zip(found.schema, fields, strict=True) if before != after]
@@ -100,7 +103,7 @@ def _describe(client: Client, name: str, table: Table) -> int:
     return written
 
 
-def _described(fields: list[SchemaField], table: Table) -> Iterator[SchemaField]:
+def _described(fields: list[SchemaField], table: Table | View) -> Iterator[SchemaField]:
     descriptions = {column.name: column.description for column in table.columns}
     for field in fields:
         stored = field.to_api_repr()

@@ -26,6 +26,8 @@ def reading(profile: Profile) -> Iterator[Connection]:
         engine = make_engine(profile.location())
         try:
             with engine.connect() as connection:
+                if profile.type == "duckdb":
+                    connection.exec_driver_sql("SET enable_progress_bar = false")  # it prints among the answers
                 yield connection
         finally:
             engine.dispose()

@@ -29,6 +29,8 @@ def make_indexes(sql: SqlClientBase[Any], warehouse: str) -> int:
             sql.execute_sql("SELECT pg_advisory_xact_lock(hashtext(%s))", f"weave_eval indexes of {dataset}")
             for table in lacking:
                 sql.execute_sql(_create_index(sql, table))
+        # Until it knows that there are rows, Postgres takes minutes for views that join views.
+        sql.execute_many([f"ANALYZE {sql.make_qualified_table_name(table.name)}" for table in lacking])
     return len(lacking)
 
 

@@ -22,7 +22,7 @@ class _Variant(TypeDecorator[Any]):
         return None if value is None else json.loads(value)
 
 
-_TYPES: dict[ColumnType, TypeEngine[Any]] = {
+TYPES: dict[ColumnType, TypeEngine[Any]] = {
     "text": Text(),
     "bigint": BigInteger(),
     "double": Double(),
@@ -30,12 +30,13 @@ _TYPES: dict[ColumnType, TypeEngine[Any]] = {
     "timestamp": DateTime(timezone=True),
     "json": JSON().with_variant(_Variant(), "snowflake").with_variant(NullType(), "bigquery"),
 }
+"""SQLAlchemy's types of the columns."""
 
 
 def sql_tables(dataset: str) -> dict[str, Table]:
     """SQLAlchemy tables by name, in the schema `dataset`."""
     metadata = MetaData(schema=dataset)
     return {
-        table.name: Table(table.name, metadata, *(Column(c.name, _TYPES[c.type]) for c in table.columns))
+        table.name: Table(table.name, metadata, *(Column(c.name, TYPES[c.type]) for c in table.columns))
         for table in TABLES
     }

@@ -59,6 +59,14 @@ def _facts(
     }
 
 
+def stored_stats(connection: Connection, dataset: str, run_ids: Sequence[str]) -> dict[str, list[ScorerStat]]:
+    """The stats of runs as they were loaded."""
+    found: dict[str, list[ScorerStat]] = {}
+    for start in range(0, len(run_ids), _MAX_IDS):
+        found |= _stats(connection, sql_tables(dataset)["scorer_stats"], run_ids[start : start + _MAX_IDS])
+    return found
+
+
 def _stats(connection: Connection, table: Table, run_ids: Sequence[str]) -> dict[str, list[ScorerStat]]:
     columns = (table.c.run_id, table.c.scorer_name, *(table.c[name] for name in _STAT_FIELDS))
     found: dict[str, list[ScorerStat]] = defaultdict(list)

@@ -1,0 +1,115 @@
+"""What a query answers, as Arrow batches that are fetched one after another, so that memory stays flat."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Connection, CursorResult
+
+from ..errors import DestinationError, SettingsError
+from .result_types import Description, arrow_type
+
+_BATCH_ROWS = 2_000
+
+Convert = Callable[[Any], Any]
+"""Makes a value that a driver fetched one of the column's type."""
+
+
+@dataclass(frozen=True)
+class QueryResult:
+    """The columns of an answer, and its rows in batches, to be read once."""
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+
+
+def query_result(connection: Connection, sql: str, warehouse: str) -> QueryResult:
+    """Runs a query that only reads; where the warehouse knows such transactions, in one that cannot write.
+
+    JSON comes as its text. Raises `SettingsError` if two columns have the same name.
+    """
+    if warehouse == "postgres":
+        connection = connection.execution_options(postgresql_readonly=True)
+    _keep_json_text(connection, warehouse)
+    # BigQuery's driver alone takes %% for % in a query without parameters.
+    text = sql.replace("%", "%%") if warehouse == "bigquery" else sql
+    options = connection.execution_options(stream_results=True, max_row_buffer=_BATCH_ROWS, no_parameters=True)
+    answer = options.exec_driver_sql(text)
+    schema, conversions = _columns(answer, warehouse)
+    return QueryResult(schema, _batches(answer, schema, conversions))
+
+
+def _keep_json_text(connection: Connection, warehouse: str) -> None:
+    """Lets JSON come as it is stored: parsed and written again, 1.50 would be 1.5."""
+    connection.dialect._json_deserializer = str  # type: ignore[attr-defined]  # noqa: SLF001 - else an engine's argument
+    if warehouse != "postgres":
+        return
+    from psycopg2.extras import register_default_json, register_default_jsonb  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+
+    for register in (register_default_json, register_default_jsonb):
+        register(connection.connection.driver_connection, loads=str)
+
+
+def _columns(answer: CursorResult[Any], warehouse: str) -> tuple[pa.Schema, list[Convert | None]]:
+    """The schema, and for each column how its values are converted, if they have to be."""
+    assert answer.cursor is not None
+    described = answer.cursor.description
+    names = [_name(column[0], warehouse) for column in described]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise SettingsError(f"The query has several columns called {', '.join(twice)}. Name them apart with AS.")
+    schema = pa.schema([(name, arrow_type(column, warehouse)) for name, column in zip(names, described, strict=True)])
+    return schema, [_conversion(field, column, warehouse) for field, column in zip(schema, described, strict=True)]
+
+
+def _conversion(field: Any, description: Description, warehouse: str) -> Convert | None:
+    if pa.types.is_floating(field.type):
+        return _float
+    if not pa.types.is_string(field.type):
+        return None
+    return _json_text if warehouse == "bigquery" and description[1] == "JSON" else _text
+
+
+def _name(name: str, warehouse: str) -> str:
+    return name.lower() if warehouse == "snowflake" and name.isupper() else name
+
+
+def _batches(
+    answer: CursorResult[Any], schema: pa.Schema, conversions: Sequence[Convert | None]
+) -> Iterator[pa.RecordBatch]:
+    for rows in answer.partitions(_BATCH_ROWS):
+        columns = zip(schema, conversions, zip(*rows, strict=True), strict=True)
+        arrays = [_array(field, map(convert, values) if convert else values) for field, convert, values in columns]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _array(field: Any, values: Any) -> Any:
+    try:
+        return pa.array(values, field.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        raise DestinationError(
+            f"The column {field.name} holds a value that does not fit its type {field.type}: {error}. "
+            "Cast the column in the query, such as CAST(... AS DOUBLE PRECISION)."
+        ) from None
+
+
+def _float(value: Any) -> float | None:
+    """Postgres has decimals without a number of digits."""
+    return None if value is None else float(value)
+
+
+def _text(value: Any) -> str | None:
+    """The value as text: lists and objects as JSON, bytes in hexadecimal digits."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (bytes, memoryview)):
+        return bytes(value).hex()
+    return _json_text(value) if isinstance(value, (dict, list, tuple)) else str(value)
+
+
+def _json_text(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)

@@ -1,0 +1,58 @@
+-- Freshness: one row for each project: how fresh, complete and proven its tables are.
+-- key: project_id
+-- last_run_started_at: When the newest run started.
+-- last_run_finished_at: When a run ended last.
+-- last_sync_finished_at: When a load succeeded last; one that finds nothing new is recorded every few hours.
+-- days_since_sync: Days since then.
+-- last_failure_at: When a load failed last.
+-- last_error: What ended it; null if a later load succeeded.
+-- run_count: Runs that exist in Weave.
+-- running_count: Runs that have not ended.
+-- unreconciled_count: Ended runs that do not agree with what Weave says of them.
+-- unproven_count: Ended runs that were not compared yet.
+-- is_complete: Whether every ended run is proven and agrees, and no later load has failed.
+WITH run_ AS (
+  SELECT
+    r.project_id,
+    MAX(r.started_at) AS last_run_started_at,
+    MAX(r.finished_at) AS last_run_finished_at,
+    COUNT(*) AS run_count,
+    COUNT(CASE WHEN r.status = 'running' THEN 1 END) AS running_count,
+    COUNT(CASE WHEN r.status <> 'running' AND NOT p.is_reconciled THEN 1 END) AS unreconciled_count,
+    COUNT(CASE WHEN r.status <> 'running' AND p.is_reconciled IS NULL THEN 1 END) AS unproven_count
+  FROM evaluation_runs AS r
+  LEFT JOIN reconciliations AS p ON p.run_id = r.run_id AND p.load_id = r.results_load_id
+  WHERE r.deleted_at IS NULL
+  GROUP BY r.project_id
+),
+sync_ AS (
+  SELECT
+    project_id,
+    MAX(CASE WHEN status <> 'failed' THEN finished_at END) AS last_sync_finished_at,
+    MAX(CASE WHEN status = 'failed' THEN finished_at END) AS last_failure_at
+  FROM syncs
+  GROUP BY project_id
+),
+failure AS (
+  SELECT s.project_id, MAX(s.error) AS last_error
+  FROM syncs AS s
+  JOIN sync_ AS l ON l.project_id = s.project_id AND l.last_failure_at = s.finished_at
+  WHERE s.status = 'failed' AND (l.last_sync_finished_at IS NULL OR l.last_sync_finished_at < s.finished_at)
+  GROUP BY s.project_id
+)
+SELECT
+  r.project_id,
+  r.run_count,
+  r.running_count,
+  r.unreconciled_count,
+  r.unproven_count,
+  r.last_run_started_at,
+  r.last_run_finished_at,
+  s.last_sync_finished_at,
+  days_between(s.last_sync_finished_at, CURRENT_TIMESTAMP) AS days_since_sync,
+  s.last_failure_at,
+  f.last_error,
+  r.unreconciled_count = 0 AND r.unproven_count = 0 AND f.last_error IS NULL AS is_complete
+FROM run_ AS r
+LEFT JOIN sync_ AS s ON s.project_id = r.project_id
+LEFT JOIN failure AS f ON f.project_id = r.project_id

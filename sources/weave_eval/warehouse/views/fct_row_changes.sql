@@ -1,0 +1,38 @@
+-- Row changes: one row for each input and metric that two runs of a project share; filter by both runs.
+-- key: baseline_run_id, run_id, row_digest, metric
+-- baseline_run_id: Run that is compared with (A).
+-- run_id: Run that is judged (B).
+-- input_id: Input; joins dim_inputs.
+-- metric: Scorer and path as one name, such as correct or tone.polite.
+-- baseline_model_id: Version of the model in A.
+-- is_binary: Whether all values of both runs are true or false.
+-- baseline_value: Mean of the row's trials in A.
+-- value: Mean of the row's trials in B.
+-- difference: B less A.
+-- change: improved, regressed or same, if more is better.
+SELECT
+  a.run_id AS baseline_run_id,
+  b.run_id,
+  b.input_id,
+  b.project_id,
+  b.row_digest,
+  b.evaluation_name,
+  a.model_id AS baseline_model_id,
+  b.model_id,
+  b.metric,
+  b.scorer_name,
+  a.is_binary AND b.is_binary AS is_binary,
+  a.mean_value AS baseline_value,
+  b.mean_value AS value,
+  b.mean_value - a.mean_value AS difference,
+  CASE
+    WHEN b.mean_value > a.mean_value THEN 'improved'
+    WHEN b.mean_value < a.mean_value THEN 'regressed'
+    ELSE 'same'
+  END AS change
+FROM fct_row_scores AS a
+JOIN fct_row_scores AS b
+  ON b.project_id = a.project_id
+  AND b.row_digest = a.row_digest
+  AND b.metric = a.metric
+  AND b.run_id <> a.run_id

@@ -1,0 +1,22 @@
+"""A DuckDB file with all tables and views, and nothing in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from weave_eval.tables import TABLES
+from weave_eval.warehouse.column_types import WAREHOUSE_TYPES
+from weave_eval.warehouse.dialects import in_words_of
+from weave_eval.warehouse.view import views
+
+
+def make_empty_warehouse(path: Path) -> None:
+    """Makes the file, with all tables and views in its main schema."""
+    with duckdb.connect(str(path)) as database:
+        for table in TABLES:
+            columns = ", ".join(f'"{column.name}" {WAREHOUSE_TYPES["duckdb"][column.type]}' for column in table.columns)
+            database.execute(f"CREATE TABLE {table.name} ({columns})")
+        for view in views():
+            database.execute(f"CREATE VIEW {view.name} AS {in_words_of('duckdb', view.sql, lambda name: (name,))}")
