@@ -22,7 +22,9 @@ from weave_eval.cli import main
 
 PROJECT = "acme/support-bot"
 WEAVE_EVAL = (sys.executable, "-c", "import sys; from weave_eval.cli import main; sys.exit(main())")
-COMMANDS = ("load", "check", "status", "demo")
+COMMANDS = (
+    "load", "verify", "check", "status", "demo", "compare", "gate", "report", "export", "looker", "dbt", "dictionary",
+)  # fmt: skip
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -319,7 +321,7 @@ def test_check_when_all_is_well(folder: Path, run: Run) -> None:
 def test_check_without_a_key(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_API_KEY")
     code, found = check(run)
-    assert (code, found["key"][0], set(found)) == (2, "failed", {"key", "destination"})
+    assert (code, found["key"][0], set(found)) == (2, "failed", {"settings", "key", "destination", "files"})
     assert "WANDB_API_KEY" in found["key"][1]
 
 
@@ -377,6 +379,74 @@ def test_check_of_a_read_only_file(folder: Path, run: Run) -> None:
     (folder / "weave_eval.duckdb").chmod(0o444)
     code, found = check(run)
     assert (code, found["destination"][0]) == (1, "failed")
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("LOOKBAK_DAYS", "3", "SOURCES__WEAVE_EVAL__LOOKBAK_DAYS is no setting; did you mean lookback_days?"),
+        ("LOOKBACK_DAYS", "-3", "lookback_days is -3.0; it must be between 0"),
+        ("LOOKBACK_DAYS", "three", "lookback_days"),
+        ("SINCE", "yesterday", "since is 'yesterday'"),
+        ("PRIVACY", '["drop trials.outputs"]', "trials.outputs"),
+        ("PRIVACY", '["hash trials.output"]', "privacy_key"),
+    ],
+)
+def test_check_of_settings(variable: str, value: str, words: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"SOURCES__WEAVE_EVAL__{variable}", value)
+    code, found = check(run)
+    assert (code, found["settings"][0], found["destination"][0]) == (2, "failed", "ok")
+    assert words in found["settings"][1]
+    assert run("load", "--project", PROJECT)[0] == 2
+
+
+@pytest.mark.usefixtures("filled")
+def test_check_of_what_is_configured(run: Run, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Every project, and the destination, without a word on the command line."""
+    profile = '[mine]\ntype = "duckdb"\ncredentials = "mine.duckdb"\n'
+    (folder / "destinations.toml").write_text(profile, encoding="utf-8")
+    monkeypatch.setenv("SOURCES__WEAVE_EVAL__PROJECTS", f'["{PROJECT}", "forbidden-team/x"]')
+    monkeypatch.setenv("SOURCES__WEAVE_EVAL__DEFAULT_DESTINATION", "mine")
+    code, out, _ = run("check")
+    subjects = [line.split(": ")[0] for line in out.splitlines()]
+    of_a_project = ["ok     settings", "ok     key"]
+    files = ["ok     destination", "ok     files"]
+    assert (code, subjects) == (1, [*of_a_project, "ok     project", *of_a_project, "failed project", *files])
+    assert "mine (duckdb)" in out
+    assert run("load")[0] == 1
+    assert (folder / "mine.duckdb").exists()
+
+
+@pytest.mark.usefixtures("filled")
+def test_check_of_files_that_cannot_be_written(run: Run, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    (folder / "a-file").touch()
+    monkeypatch.setenv("DLT_DATA_DIR", str(folder / "a-file" / "dlt"))
+    code, found = check(run)
+    assert (code, found["destination"][0], found["files"][0]) == (2, "ok", "failed")
+    assert "a-file is not writable" in found["files"][1]
+    assert "DLT_DATA_DIR" in found["files"][1]
+    assert run("load", "--project", PROJECT) == (2, "", f"error: {found['files'][1]}\n")
+
+
+@pytest.mark.usefixtures("filled")
+def test_check_of_a_warehouse_that_is_away(folder: Path, run: Run) -> None:
+    credentials = '{ host = "127.0.0.1", port = 9, database = "d", username = "loader", password = "pa55word" }'
+    profile = f'[away]\ntype = "postgres"\ncredentials = {credentials}\n'
+    (folder / "destinations.toml").write_text(profile, encoding="utf-8")
+    code, found = check(run, PROJECT, "--destination", "away")
+    assert (code, found["project"][0], found["destination"][0]) == (1, "ok", "failed")
+    assert "Connection refused" in found["destination"][1]
+    assert "pa55word" not in str(found)
+
+
+@pytest.mark.parametrize("name", ["config.toml", "secrets.toml"])
+def test_a_file_of_dlts_that_is_no_toml(name: str, folder: Path) -> None:
+    (folder / ".dlt").mkdir()
+    (folder / ".dlt" / name).write_text("[sources.weave_eval\n", encoding="utf-8")
+    done = process("load")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert name in done.stderr
 
 
 @pytest.mark.usefixtures("filled")

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import dlt
 import pytest
 from dlt.common.configuration.exceptions import ConfigFieldMissingException
+from dlt.common.configuration.providers import ConfigTomlProvider
 from dlt.common.configuration.resolve import resolve_configuration
 
 from weave_eval.errors import SettingsError
@@ -64,6 +68,7 @@ ENVIRONMENT = {
     "PRIVACY_KEY": "key-21",
     "HEARTBEAT_HOURS": "22.5",
     "PROJECTS": '["acme/a", "acme/b"]',
+    "DEFAULT_DESTINATION": "destination-23",
 }
 
 
@@ -93,7 +98,7 @@ def test_every_knob_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatc
         "key-21",
         22.5,
     )
-    assert settings.projects == ["acme/a", "acme/b"]
+    assert (settings.projects, settings.default_destination) == (["acme/a", "acme/b"], "destination-23")
     patience = settings.patience()
     assert (patience.read_timeout, patience.retry_budget) == (18.5, 19.5)
 
@@ -199,3 +204,34 @@ def test_the_key_is_not_shown() -> None:
     settings = _resolve(project="acme/support", api_key="0123456789abcdef")
     assert settings.api_key == "0123456789abcdef"
     assert "0123456789abcdef" not in str(settings)
+
+
+def test_what_is_no_setting_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PREFIX + "LOOKBAK_DAYS", "3")
+    monkeypatch.setenv(PREFIX + "COLOUR", "blue")
+    with pytest.raises(SettingsError) as caught:
+        _resolve(project="acme/support")
+    assert f"{PREFIX}LOOKBAK_DAYS is no setting; did you mean lookback_days?" in str(caught.value)
+    assert f"{PREFIX}COLOUR is no setting; see the settings in the README." in str(caught.value)
+
+
+def test_what_is_no_setting_is_refused_in_dlts_files() -> None:
+    section = {"privcy": ["drop trials.output"], "extract": {"workers": 2}}
+    with dlt_config(section), pytest.raises(SettingsError) as caught:
+        _resolve(project="acme/support")
+    assert str(caught.value) == "privcy in [sources.weave_eval] of config.toml is no setting; did you mean privacy?"
+
+
+def test_tables_in_the_section_are_dlts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PREFIX + "EXTRACT__WORKERS", "2")
+    with dlt_config({"extract": {"workers": 2}}):
+        assert _resolve(project="acme/support").project == "acme/support"
+
+
+@contextmanager
+def dlt_config(section: dict[str, Any]) -> Iterator[None]:
+    """`[sources.weave_eval]` in config.toml, as dlt has read it."""
+    (provider,) = [one for one in dlt.config.config_providers if isinstance(one, ConfigTomlProvider)]
+    with provider.preserve():
+        provider.set_value("weave_eval", section, None, "sources")
+        yield

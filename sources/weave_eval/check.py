@@ -1,10 +1,11 @@
-"""Whether a load would work: the key, the project, the API behind the base URL, and the destination."""
+"""Whether a load would work: settings, key, project, the API behind the base URL, destination, and local files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -17,8 +18,12 @@ from .credentials import api_key, trace_base_url
 from .destinations import Profile
 from .discovery import EVALUATE_OPS, RunFilter, runs_filter
 from .errors import WeaveEvalError
-from .failures import destination_errors
+from .failures import explained
 from .limiter import RateLimiter
+from .load import resolve_settings
+from .locks import require_writable
+from .pipelines import lock_path, pipelines_folder
+from .privacy import Privacy, parse_rules
 from .settings import Settings
 
 _IMPATIENT = Patience(read_timeout=30.0, retry_budget=10.0, max_attempts=2)
@@ -33,13 +38,25 @@ class Finding:
     error: WeaveEvalError | None = None
 
 
-def check(settings: Settings, profile: Profile) -> Iterator[Finding]:
-    """Checks the key, then the API and project, then the destination; an error ends the first two together."""
+def check(projects: Sequence[str | None], destination: Callable[[], Profile]) -> Iterator[Finding]:
+    """Checks each project, its settings and key; then the destination, and what a load writes on this machine.
+
+    None stands for the project that dlt finds; `destination` gives the profile, or raises `SettingsError`.
+    """
+    for project in projects:
+        yield from _check_source(partial(resolve_settings, project=project))
     yield from _checked(
-        ("key", lambda: _check_key(settings)),
-        ("project", lambda: _check_project(settings)),
+        ("destination", lambda: _check_destination(destination())),
+        ("files", lambda: _check_files(destination(), projects)),
     )
-    yield from _checked(("destination", lambda: _check_destination(profile)))
+
+
+def _check_source(settings: Callable[[], Settings]) -> Iterator[Finding]:
+    return _checked(
+        ("settings", lambda: _check_settings(settings())),
+        ("key", lambda: _check_key(settings())),
+        ("project", lambda: _check_project(settings())),
+    )
 
 
 def _checked(*checks: tuple[str, Callable[[], str]]) -> Iterator[Finding]:
@@ -49,6 +66,12 @@ def _checked(*checks: tuple[str, Callable[[], str]]) -> Iterator[Finding]:
         except WeaveEvalError as error:
             yield Finding(subject, str(error), error)
             return
+
+
+def _check_settings(settings: Settings) -> str:
+    rules = parse_rules(settings.privacy or ())
+    Privacy(settings.privacy or (), settings.privacy_key)
+    return f"{settings.project}, {len(rules) or 'no'} privacy rules"
 
 
 def _check_key(settings: Settings) -> str:
@@ -73,9 +96,17 @@ def _check_project(settings: Settings) -> str:
 
 
 def _check_destination(profile: Profile) -> str:
+    try:
+        _write_to(profile)
+    except Exception as error:  # noqa: BLE001 - whatever a driver raises
+        raise explained(error, profile) from None
+    return f"{profile.name} ({profile.type}), dataset {profile.dataset}, can be written to"
+
+
+def _write_to(profile: Profile) -> None:
     """Makes a table and drops it, and the dataset too if it was not there."""
     probe = f"weave_eval_check_{uuid4().hex[:8]}"
-    with destination_errors(profile), _client(profile, probe) as sql:
+    with _client(profile, probe) as sql:
         is_new = not sql.has_dataset()
         if is_new:
             sql.create_dataset()
@@ -84,7 +115,16 @@ def _check_destination(profile: Profile) -> str:
         sql.execute_sql(f"DROP TABLE {table}")
         if is_new:
             sql.drop_dataset()
-    return f"{profile.name} ({profile.type}), dataset {profile.dataset}, can be written to"
+
+
+def _check_files(profile: Profile, projects: Sequence[str | None]) -> str:
+    """Tries nothing: a lock that is held, and the files of a load under way, are left alone."""
+    location = profile.location()
+    names = [resolve_settings(project=project).project for project in projects]
+    folder = pipelines_folder(location)
+    for path in [*(lock_path(location, name) for name in names), folder]:
+        require_writable(path)
+    return f"locks and dlt's working files can be written, to {folder}"
 
 
 @contextmanager

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import dlt
+from dlt.common.runtime.run_context import active
 from tqdm import tqdm
 
 from .extraction import Progress
@@ -84,3 +87,17 @@ def _flat(prefix: str, fields: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 def _quoted(value: Any) -> str:
     text = "" if value is None else str(value)
     return json.dumps(text, ensure_ascii=False) if not text or any(c in text for c in ' "=\n') else text
+
+
+def quieten_libraries() -> None:
+    """Keeps what dlt and the drivers log to themselves, and lets `interruption` alone handle signals.
+
+    What a user needs to know is printed here, as JSON if that is wanted. dlt's own settings (`[runtime] log_level`,
+    `intercept_signals`) win.
+    """
+    logging.captureWarnings(capture=True)
+    logging.getLogger().addHandler(logging.NullHandler())
+    for name, value in (("runtime.log_level", "CRITICAL"), ("runtime.intercept_signals", False)):
+        if dlt.config.get(name) is None:
+            dlt.config[name] = value
+    active().initialize_runtime()  # dlt has set up its log when it was imported
