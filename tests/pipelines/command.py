@@ -1,0 +1,49 @@
+"""The command line as a scheduler runs it: a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+WEAVE_EVAL = (sys.executable, "-c", "import sys; from weave_eval.cli import main; sys.exit(main())")
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*WEAVE_EVAL, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path.cwd()
+    )
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr."""
+    process = start(*arguments)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def stop(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str, str, float]:
+    """Sends a signal; gives the exit code, what was printed, and the seconds until the end."""
+    began = time.monotonic()
+    process.send_signal(number)
+    try:
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    return process.returncode, out, err, time.monotonic() - began
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+def working_files() -> Path:
+    return Path(os.environ["DLT_DATA_DIR"], "pipelines")
