@@ -1,4 +1,4 @@
-"""The README's generated parts: `python -m tests.readme` writes them, a test fails when they are stale."""
+"""What is generated of the README, and the dictionary: `python -m tests.readme` writes them, tests fail when stale."""
 
 from __future__ import annotations
 
@@ -8,28 +8,19 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from tests.contract.test_tables import TYPES
-from weave_eval.tables import TABLES
+from weave_eval.warehouse.dictionary import (
+    dictionary_markdown,
+    tables_diagram,
+    tables_table,
+    types_table,
+    views_table,
+)
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-
-NAMES = {"duckdb": "DuckDB", "postgres": "Postgres", "bigquery": "BigQuery", "snowflake": "Snowflake"}
+DICTIONARY = ROOT / "sources" / "weave_eval" / "DICTIONARY.md"
 
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def tables_part() -> str:
-    """The tables with their keys and meaning."""
-    rows = [f"| `{table.name}` | {_code(table.key)} | {table.description.partition(': ')[2]} |" for table in TABLES]
-    return "\n".join(["| table | key | what it holds |", "| --- | --- | --- |", *rows])
-
-
-def types_part() -> str:
-    """The type that each kind of column has in each warehouse."""
-    kinds = TYPES["duckdb"]
-    rows = [f"| {kind} | {' | '.join(TYPES[name][kind] for name in NAMES)} |" for kind in kinds]
-    return "\n".join([f"| column | {' | '.join(NAMES.values())} |", "| --- " * (len(NAMES) + 1) + "|", *rows])
 
 
 def settings_part() -> str:
@@ -52,7 +43,13 @@ def _code(names: tuple[str, ...] | list[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-PARTS = {"tables": tables_part, "types": types_part, "settings": settings_part}
+PARTS = {
+    "tables": tables_table,
+    "views": views_table,
+    "diagram": tables_diagram,
+    "types": types_table,
+    "settings": settings_part,
+}
 
 
 def generated(text: str) -> str:
@@ -72,4 +69,5 @@ def blocks(language: str) -> list[str]:
 
 
 if __name__ == "__main__":
+    DICTIONARY.write_text(dictionary_markdown(), encoding="utf-8")
     README.write_text(generated(README.read_text(encoding="utf-8")), encoding="utf-8")
