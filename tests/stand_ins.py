@@ -14,14 +14,16 @@ from filelock import FileLock
 TESTS = pathlib.Path(__file__).parent
 CACHE = TESTS.parent / ".cache" / "environments"
 WISH = re.compile(r"# python: *(\d+)\.(\d+)")
+RESOLUTION = re.compile(r"# resolution: *(\S+)")
 
 
 def python_of(name: str) -> pathlib.Path:
     """The python of the environment with the requirements of `tests/environments/<name>.txt`.
 
     It is made when first asked for, with the version of the running python, unless the first line of the
-    file, such as `# python: 3.11`, asks for a newer one that uv finds on this machine. Raises
-    CalledProcessError if the requirements cannot be installed.
+    file, such as `# python: 3.11`, asks for a newer one that uv finds on this machine. Another first line,
+    `# resolution: lowest-direct`, takes the lowest versions. Raises CalledProcessError if the requirements
+    cannot be installed.
     """
     requirements = TESTS / "environments" / f"{name}.txt"
     base = base_python(requirements.read_text())
@@ -38,7 +40,10 @@ def python_of(name: str) -> pathlib.Path:
 def make(folder: pathlib.Path, base: str, requirements: pathlib.Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     uv("venv", "--python", base, str(folder))
-    uv("pip", "install", "--python", str(python_in(folder)), "--requirements", str(requirements))
+    wish = RESOLUTION.match(requirements.read_text())
+    resolution = wish[1] if wish else "highest"
+    python = str(python_in(folder))
+    uv("pip", "install", "--python", python, "--resolution", resolution, "--requirements", str(requirements))
     (folder / "complete").touch()
 
 

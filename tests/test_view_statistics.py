@@ -46,7 +46,7 @@ class Project:
     def one(self, view: str, **wanted: str) -> dict[str, Any]:
         """The row of a view that has the wanted values."""
         where = " AND ".join(f"{column} = '{value}'" for column, value in wanted.items())
-        (row,) = self._database.execute(f"SELECT * FROM {view} WHERE {where}").to_arrow_table().to_pylist()
+        (row,) = self._database.execute(f"SELECT * FROM {view} WHERE {where}").arrow().read_all().to_pylist()
         return dict(row)
 
     def _insert(self, table: str, rows: pd.DataFrame) -> None:
