@@ -8,7 +8,6 @@ import duckdb
 
 from weave_eval.tables import TABLES
 from weave_eval.warehouse.column_types import WAREHOUSE_TYPES
-from weave_eval.warehouse.dialects import in_words_of
 from weave_eval.warehouse.view import views
 
 
@@ -19,4 +18,4 @@ def make_empty_warehouse(path: Path) -> None:
             columns = ", ".join(f'"{column.name}" {WAREHOUSE_TYPES["duckdb"][column.type]}' for column in table.columns)
             database.execute(f"CREATE TABLE {table.name} ({columns})")
         for view in views():
-            database.execute(f"CREATE VIEW {view.name} AS {in_words_of('duckdb', view.sql, lambda name: (name,))}")
+            database.execute(f"CREATE VIEW {view.name} AS {view.query('duckdb', str)}")

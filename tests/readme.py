@@ -1,4 +1,7 @@
-"""What is generated of the README, and the dictionary: `python -m tests.readme` writes them, tests fail when stale."""
+"""What is generated: `python -m tests.readme` writes it, tests fail when it is stale.
+
+That is the views as loads make them, the dictionary, and parts of the README.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from weave_eval.warehouse.compiling.compiled_views import compiled_text
 from weave_eval.warehouse.dictionary import (
     dictionary_markdown,
     tables_diagram,
@@ -15,6 +19,7 @@ from weave_eval.warehouse.dictionary import (
     types_table,
     views_table,
 )
+from weave_eval.warehouse.view import COMPILED
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -69,5 +74,6 @@ def blocks(language: str) -> list[str]:
 
 
 if __name__ == "__main__":
+    COMPILED.write_text(compiled_text(), encoding="utf-8")  # first: the others tell of the views
     DICTIONARY.write_text(dictionary_markdown(), encoding="utf-8")
     README.write_text(generated(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -27,13 +27,16 @@ from weave_eval.destinations import Profile, profile
 from weave_eval.errors import SettingsError
 from weave_eval.pipelines import make_pipeline
 from weave_eval.tables import TABLES
-from weave_eval.warehouse import view as view_module
-from weave_eval.warehouse.dialects import in_words_of, relations
-from weave_eval.warehouse.view import FOLDER, View, view_files, view_names, views
+from weave_eval.warehouse.compiling.compiled_views import compiled_text, fingerprint_of
+from weave_eval.warehouse.compiling.dialects import in_words_of, relations
+from weave_eval.warehouse.compiling.view_file import FOLDER, ViewFile, view_files
+from weave_eval.warehouse.view import COMPILED, View, fingerprint, view_names, views
 from weave_eval.warehouse.view_making import make_views
 
 FILES = sorted(FOLDER.glob("*.sql"))
 DIALECTS = ("duckdb", "postgres", "bigquery", "snowflake")
+READ = {file.name: relations(file.sql) for file in view_files()}
+"""The tables and views that each view reads."""
 EXPLAINED = "EXPLAIN SELECT * FROM weave.{}"
 
 
@@ -58,7 +61,7 @@ class TestFiles:
         assert max(len(line) for line in lines) < 250
 
     @pytest.mark.parametrize("file", view_files(), ids=lambda file: file.name)
-    def test_a_header_speaks_of_columns_that_are_there(self, file: view_module.ViewFile) -> None:
+    def test_a_header_speaks_of_columns_that_are_there(self, file: ViewFile) -> None:
         (view,) = (view for view in views() if view.name == file.name)
         names = {column.name for column in view.columns}
         assert set(file.descriptions) <= names
@@ -78,12 +81,12 @@ class TestFiles:
     def test_views_come_after_those_that_they_read(self) -> None:
         made = {table.name for table in TABLES}
         for view in views():
-            assert set(relations(view.sql)) <= made
+            assert set(READ[view.name]) <= made
             made.add(view.name)
 
-    def test_looking_at_the_names_imports_nothing_heavy(self) -> None:
+    def test_what_loads_need_of_the_views_imports_nothing_heavy(self) -> None:
         program = (
-            "import sys; from weave_eval.warehouse.view import view_names; assert view_names(); "
+            "import sys; from weave_eval.warehouse.view import views; assert views()[0].query('duckdb', str); "
             "print(*{'duckdb', 'sqlglot', 'dlt'} & set(sys.modules))"
         )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -95,7 +98,27 @@ class TestFiles:
         subprocess.run([uv, "build", "--wheel", "--out-dir", str(tmp_path), str(ROOT)], check=True, capture_output=True)
         (wheel,) = tmp_path.glob("*.whl")
         names = zipfile.ZipFile(wheel).namelist()
-        assert {f"weave_eval/warehouse/views/{path.name}" for path in FILES} <= set(names)
+        sources = {f"weave_eval/warehouse/views/{path.name}" for path in FILES}
+        assert sources | {"weave_eval/warehouse/views.json"} <= set(names)
+
+
+class TestCompiled:
+    """What is kept of the views for loads."""
+
+    def test_it_is_fresh(self) -> None:
+        assert COMPILED.read_text(encoding="utf-8") == compiled_text(), "run `python -m tests.readme`"
+
+    def test_the_fingerprint_tells_every_change(self) -> None:
+        first, *others = views()
+        column = dataclasses.replace(first.columns[0], description="Something else.")
+        changed = [
+            dataclasses.replace(first, description="Something else."),
+            dataclasses.replace(first, columns=(column, *first.columns[1:])),
+            *(dataclasses.replace(first, queries={**first.queries, name: "SELECT 1"}) for name in DIALECTS),
+        ]
+        marks = {fingerprint_of(views()), *(fingerprint_of((view, *others)) for view in changed)}
+        assert len(marks) == len(changed) + 1
+        assert fingerprint() == fingerprint_of(views())
 
 
 class TestDialects:
@@ -104,11 +127,12 @@ class TestDialects:
     @pytest.mark.parametrize("dialect", DIALECTS)
     @pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
     def test_nothing_of_ours_is_left(self, view: View, dialect: str) -> None:
-        sql = in_words_of(dialect, view.sql, in_weave, mark="weave_eval weave 0123456789abcdef")
+        mark = "weave_eval weave 0123456789abcdef"
+        sql = view.query(dialect, lambda name: f"weave.{name}", mark)
         sqlglot.parse_one(sql, read=dialect)
-        assert not re.search(r"json_text|json_fields|(days|seconds)_between", sql, re.IGNORECASE)
-        assert "weave_eval weave 0123456789abcdef" in sql
-        assert in_words_of(dialect, view.sql, in_weave, mark="") != sql
+        assert not re.search(r"json_text|json_fields|(days|seconds)_between|[{}]{2}", sql, re.IGNORECASE)
+        assert (mark in sql) == (dialect != "bigquery")  # where it is a label
+        assert {f"weave.{name}" for name in READ[view.name]} <= set(re.findall(r"weave\.\w+", sql))
 
     def test_fields_in_bigquery_and_snowflake(self) -> None:
         """The stand-ins take other spellings too, the real services do not."""
@@ -264,7 +288,8 @@ class TestLoads:
         with duckdb.connect(str(place.file)) as connection:
             connection.execute("DROP TABLE weave.feedback; DROP TABLE weave.scorers; DROP VIEW weave.fct_scores")
         server.bulk(PROJECT, runs=1, rows=3, name="more")
-        assert place.load().report.warnings == []
+        (warning,) = place.load().report.warnings
+        assert "weave lacked scorers, which it once had" in warning
         for view in views():
             rows_of(place.file, view)
 
@@ -280,7 +305,7 @@ class TestLoads:
 
     def test_what_fails_is_a_warning(self, place: Place, server: WeaveServer, monkeypatch: pytest.MonkeyPatch) -> None:
         server.bulk(PROJECT, runs=1, rows=3)
-        broken = dataclasses.replace(views()[0], sql="SELECT no_such_column FROM evaluation_runs")
+        broken = dataclasses.replace(views()[0], queries={"duckdb": "SELECT no_such_column FROM {{evaluation_runs}}"})
         patch_views(monkeypatch, [broken, *views()[1:]])
         result = place.load()
         assert result.status == "loaded"
@@ -327,13 +352,11 @@ class TestWhileALoadReplacesRuns:
             yield connection
 
     def test_every_table_that_is_replaced_is_tried(self) -> None:
-        read = {name for view in views() for name in relations(view.sql)}
+        read = {name for view in views() for name in READ[view.name]}
         assert {table.name for table in TABLES if table.replace == "run" and table.name in read} == set(REPLACED)
 
     def test_no_half_run_is_shown(self, states: duckdb.DuckDBPyConnection) -> None:
-        looked_at = [
-            view for view in views() if set(relations(view.sql)) & set(REPLACED) and view.name not in FRESHNESS
-        ]
+        looked_at = [view for view in views() if set(READ[view.name]) & set(REPLACED) and view.name not in FRESHNESS]
         assert len(looked_at) > 4
         whole = set()
         for base, proofs in itertools.product(BASES, ("before", "after")):

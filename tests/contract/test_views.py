@@ -5,10 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +19,6 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from tests.contract.conftest import new_landing
 from tests.contract.place import Landing
-from tests.contract.test_loads_at_once import COMMAND, arguments
-from tests.loading import delete_calls
 from tests.tables_of import Row
 from tests.warehouses.fixtures import duckdb_file
 from tests.warehouses.warehouse import Warehouse
@@ -34,6 +29,8 @@ from weave_eval.load import LoadOptions, load_project, resolve_settings
 from weave_eval.pipelines import make_pipeline
 from weave_eval.warehouse import view_catalogue, view_making
 from weave_eval.warehouse.column_types import WAREHOUSE_TYPES
+from weave_eval.warehouse.compiling.compiled_views import compiled_queries
+from weave_eval.warehouse.compiling.view_file import view_files
 from weave_eval.warehouse.view import View, ViewColumn, views
 from weave_eval.warehouse.view_making import make_views
 
@@ -258,11 +255,13 @@ def session(warehouse: Warehouse) -> Iterator[Any]:
 
 
 def changed(name: str, sql: str, columns: tuple[ViewColumn, ...]) -> tuple[View, ...]:
-    return tuple(dataclasses.replace(v, sql=sql, columns=columns) if v.name == name else v for v in views())
+    queries = compiled_queries(sql)
+    return tuple(dataclasses.replace(v, queries=queries, columns=columns) if v.name == name else v for v in views())
 
 
 LAST = "fct_worst_rows"
-GROWN = changed(LAST, f"SELECT *, 1 AS more FROM ({views()[-1].sql}) AS w", views()[-1].columns)
+(DECLARED,) = (file.sql for file in view_files() if file.name == LAST)
+GROWN = changed(LAST, f"SELECT *, 1 AS more FROM ({DECLARED}) AS w", views()[-1].columns)
 CHANGED = changed(LAST, "SELECT run_id, 1 AS other FROM dim_runs", (ViewColumn("other", "bigint", "Other."),))
 
 
@@ -341,29 +340,3 @@ def test_many_make_the_views_at_once(landing: Landing) -> None:
         thread.join()
     assert errors == []
     assert all(landing.view_rows(view) is not None for view in views())
-
-
-WHOLE = """
-SELECT r.run_id, r.row_count, r.trial_count, r.score_count,
-  (SELECT count(*) FROM {0}.fct_trials t WHERE t.run_id = r.run_id),
-  (SELECT count(*) FROM {0}.fct_scores s WHERE s.run_id = r.run_id)
-FROM {0}.dim_runs r"""
-
-
-@pytest.mark.slow
-def test_no_half_run_is_seen_while_a_load_replaces_it(landing: Landing, server: WeaveServer) -> None:
-    (run_id,) = server.bulk(PROJECT, runs=1, rows=40, trials=2, scorers=2, name="watched")
-    landing.load()
-    seen: set[tuple[int, ...]] = set()
-    with session(landing.warehouse) as cursor:
-        for _ in range(3):
-            trials = [call["id"] for call in server.calls(PROJECT, parent_ids=[run_id])]
-            delete_calls(server, PROJECT, trials[0])
-            command = [sys.executable, "-c", COMMAND, *arguments(landing, PROJECT, "--full")]
-            with subprocess.Popen(command, env={**os.environ}, stderr=subprocess.DEVNULL) as process:
-                while process.poll() is None:
-                    cursor.execute(WHOLE.format(landing.dataset))
-                    for name, _, trial_count, score_count, trials_there, scores_there in cursor.fetchall():
-                        assert (trial_count, score_count) == (trials_there, scores_there)
-                        seen.add((name == run_id, trial_count))
-    assert {count for is_watched, count in seen if is_watched} >= {80, 79, 78}

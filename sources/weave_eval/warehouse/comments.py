@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dlt.common.data_writers.escape import escape_duckdb_literal, escape_postgres_literal, escape_snowflake_literal
@@ -59,7 +60,11 @@ def update_comments(sql: SqlClientBase[Any], warehouse: str) -> int:
     found = _stored_comments(sql, _QUERIES[warehouse])
     lacking = [key for key in found if key in declared and declared[key] != found[key]]
     literal = LITERALS[warehouse]
-    sql.execute_many([_statement(sql, key, literal(declared[key])) for key in lacking])
+    statements = [_statement(sql, key, literal(declared[key])) for key in lacking]
+    if statements:
+        # Else DuckDB writes each to disk by itself. In Snowflake each is by itself in any case.
+        with nullcontext() if warehouse == "snowflake" else sql.begin_transaction():
+            sql.execute_many(statements)
     return len(lacking)
 
 

@@ -7,21 +7,15 @@ replaced or dropped.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from dlt.destinations.exceptions import DatabaseTerminalException
 from dlt.destinations.sql_client import SqlClientBase
 
 from ..destinations import Profile
-from ..sync_record import connector_version
-from .comments import declared_comments
-from .view import view_files, view_names
+from .view import fingerprint, view_names
 
 _QUERIES = {
     "duckdb": """
@@ -129,12 +123,3 @@ def _list_bigquery(sql: SqlClientBase[Any], profile: Profile, found: Catalogue) 
 def _labelled(labels: dict[str, str]) -> Mark | None:
     dataset = labels.get(DATASET_LABEL)
     return Mark(dataset, labels.get(FINGERPRINT_LABEL, "")) if dataset else None
-
-
-@lru_cache(maxsize=1)
-def fingerprint() -> str:
-    """A hash of all that the views are made from: 16 hex digits."""
-    files = [(file.name, file.description, dict(file.descriptions), file.sql) for file in view_files()]
-    comments = [[*key, text] for key, text in declared_comments().items()]
-    made_from = json.dumps([connector_version(), version("sqlglot"), files, comments])
-    return hashlib.blake2b(made_from.encode(), digest_size=8).hexdigest()

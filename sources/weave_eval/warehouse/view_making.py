@@ -16,7 +16,6 @@ from ..destinations import Profile
 from ..errors import DestinationError
 from ..tables import TABLES
 from .comments import LITERALS, describe
-from .dialects import in_words_of
 from .view import View, view_names, views
 from .view_catalogue import DATASET_LABEL, FINGERPRINT_LABEL, Catalogue, catalogue
 
@@ -104,13 +103,12 @@ def definitions(sql: SqlClientBase[Any], profile: Profile, mark: str = "") -> It
     # A name without its catalogue stays right in a copy of the database; BigQuery takes the reader's project for it.
     length = 3 if profile.type == "bigquery" else 2
 
-    def path(name: str) -> tuple[str, ...]:
+    def full_name(name: str) -> str:
         dataset = profile.dataset_of_views if name in ours else profile.dataset
-        return tuple(sql.make_qualified_table_name_path(name, quote=False, dataset_name=dataset)[-length:])
+        return ".".join(sql.make_qualified_table_name_path(name, dataset_name=dataset)[-length:])
 
     for view in views():
-        name = ".".join(sql.capabilities.escape_identifier(part) for part in path(view.name))
-        yield Definition(view, name, in_words_of(profile.type, view.sql, path, mark))
+        yield Definition(view, full_name(view.name), view.query(profile.type, full_name, mark))
 
 
 def _make_dataset(sql: SqlClientBase[Any], profile: Profile) -> None:
@@ -139,8 +137,8 @@ def _write_duckdb(sql: SqlClientBase[Any], profile: Profile, found: Catalogue) -
         _make_dataset(sql, profile)
         for name in found.former:
             sql.execute_sql(f"DROP VIEW {_full_name(sql, profile, name)}")
-        for definition in definitions(sql, profile, str(found.wanted)):
-            sql.execute_many(list(_create(sql, "duckdb", definition)))
+        made = [s for d in definitions(sql, profile, str(found.wanted)) for s in _create(sql, "duckdb", d)]
+        sql.execute_many(made)
 
 
 def _write_postgres(sql: SqlClientBase[Any], profile: Profile, found: Catalogue) -> None:
