@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.warehouses.fixtures", "tests.weave_server.fixtures", "tests.demo_file"]
+pytest_plugins = ["tests.warehouses.fixtures", "tests.weave_server.fixtures", "tests.demo_file", "tests.evidence"]
 
 FOREIGN = ("WANDB_", "WF_", "WEAVE_", "SOURCES__", "DESTINATION__", "NETRC")
 OURS = "WEAVE_EVAL_TEST_"
+
+os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"  # dlt starts it as soon as it is imported, before any fixture
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,7 +36,6 @@ def _no_foreign_settings() -> Iterator[None]:
         for name in list(os.environ):
             if name.startswith(FOREIGN) and not name.startswith(OURS):
                 patch.delenv(name)
-        patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
         for name, folder in (("XDG_CACHE_HOME", ".cache"), ("XDG_CONFIG_HOME", ".config")):
             patch.setenv(name, os.environ.get(name) or str(Path.home() / folder))  # for uv, in whatever home
         yield

@@ -32,6 +32,21 @@ def send_alert(text: str) -> None:
             sys.stderr.write(f"warning: Slack could not be told: {type(error).__name__}\n")
 
 
+def guard_sentry() -> None:
+    """Has Sentry, if it is open, leave out the words beside a server's status, which can repeat what was sent to it."""
+    sentry: Any = sys.modules.get("sentry_sdk")
+    if sentry:
+        sentry.get_global_scope().add_event_processor(_without_reasons)
+
+
+def _without_reasons(event: dict[str, Any], _: Any) -> dict[str, Any]:
+    """An event or a trace; Sentry keeps the words with each request that it has seen."""
+    seen = [*event.get("breadcrumbs", {}).get("values", ()), *event.get("spans", ())]
+    for request in seen:
+        request.get("data", {}).pop("reason", None)
+    return event
+
+
 def _unseen_by_sentry() -> AbstractContextManager[Any]:
     """Sentry remembers the addresses of requests, and sends them with its next event."""
     sentry: Any = sys.modules.get("sentry_sdk")

@@ -6,6 +6,8 @@ method, path and what the caller says they are for.
 
 from __future__ import annotations
 
+import os
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +21,7 @@ import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
-from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from requests.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema, RequestException
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from .errors import (
@@ -34,6 +36,7 @@ from .errors import (
     UnreadableBodyError,
 )
 from .limiter import RateLimiter
+from .redaction import redacted
 
 Parsed = TypeVar("Parsed")
 
@@ -45,6 +48,15 @@ _MAYBE_FOR_EVER = frozenset({408, 500, 502})
 _SERVER_ERROR_ATTEMPTS = 3
 _LONGEST_PAUSE = 120.0
 _NO_ROUTE = "Not Found"
+_NO_API = "{} is not Weave's API. Check the base URL."
+_REDIRECTS = "{} redirects elsewhere, which is not followed. Check the base URL."
+_TLS_ENDED = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+_NAME_CERTIFICATES = "name your company's certificates in REQUESTS_CA_BUNDLE."
+_CHECK_CERTIFICATES = "Check REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE."
+_CHECK_PROXY = "Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY."
+_PROXY_PASSWORD = f"the proxy wants a user and a password (407), as in http://user:password@host:port. {_CHECK_PROXY}"
+_NOT_WEAVE = {404: _NO_API, 405: _NO_API, 407: _PROXY_PASSWORD, **dict.fromkeys((301, 302, 303, 307, 308), _REDIRECTS)}
+"""What a status says of who answers at the base URL."""
 
 
 @dataclass
@@ -112,6 +124,7 @@ class WeaveClient:
         self._session = requests.Session()
         self._auth = HTTPBasicAuth("api", api_key)
         self._session.auth = self._auth
+        self._session.verify = os.environ.get("SSL_CERT_FILE") or True  # requests itself knows the other two variables
         self._session.headers.update({"Accept": "*/*", "User-Agent": "weave-eval"})
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=parallelism + 1)
         self._session.mount("https://", adapter)
@@ -190,26 +203,33 @@ class WeaveClient:
         self.traffic.add(requests=1)
         try:
             parsed = parse(self._exchange(request))
-        except requests.exceptions.SSLError as error:
-            raise NotWeaveError(
-                f"{what} failed: the TLS certificate of {self.base_url} was not accepted ({_root(error)}). "
-                "Check the base URL, or name your company's certificates in REQUESTS_CA_BUNDLE."
-            ) from None
-        except (InvalidURL, InvalidSchema, MissingSchema):
-            raise NotWeaveError(f"{what} failed: {self.base_url!r} is no http(s) URL. Check the base URL.") from None
-        except requests.exceptions.Timeout:
-            raise self._too_late(what) from None
-        except requests.exceptions.RequestException as error:
-            if _root(error) == "TimeoutError":
-                raise self._too_late(what) from None
-            raise TransientApiError(f"{what} failed: {self.base_url} {_breakage(error)}.") from None
+        except RequestException as error:
+            raise self._failure(what, error) from None
         except (msgspec.DecodeError, UnicodeDecodeError, UnreadableBodyError) as error:
             raise TransientApiError(f"{what} failed: the answer could not be read ({error}).", 200) from None
+        except OSError as error:  # of requests itself, which looks for the file
+            raise NotWeaveError(f"{what} failed: {error}. {_CHECK_CERTIFICATES}") from None
         self._limiter.succeeded()
         return parsed
 
-    def _too_late(self, what: str) -> TransientApiError:
-        return TransientApiError(f"{what} failed: no answer from {self.base_url} in time.", _TIMEOUT)
+    def _failure(self, what: str, error: RequestException) -> ApiError:
+        """The error to show for one of requests, whose texts can hold URLs with credentials."""
+        root = _root(error)
+        if isinstance(error, requests.exceptions.Timeout) or isinstance(root, TimeoutError):
+            return TransientApiError(f"{what} failed: no answer from {self.base_url} in time.", _TIMEOUT)
+        if _is_for_ever(error, root):
+            return NotWeaveError(f"{what} failed: {self._obstacle(error, root)}")
+        return TransientApiError(f"{what} failed: {self.base_url} {_breakage(error, root)}.")
+
+    def _obstacle(self, error: RequestException, root: BaseException) -> str:
+        if isinstance(error, requests.exceptions.SSLError):
+            certificate = f"the TLS certificate of {self.base_url} was not accepted ({type(root).__name__})"
+            return f"{certificate}. Check the base URL, or {_NAME_CERTIFICATES}"
+        if isinstance(error, requests.exceptions.ProxyError):
+            return _PROXY_PASSWORD
+        if isinstance(error, InvalidProxyURL) or "SOCKS" in str(root):
+            return f"the proxy in the environment cannot be used. {_CHECK_PROXY}"
+        return f"{self.base_url!r} is no http(s) URL. Check the base URL."
 
     def _exchange(self, request: _Request) -> bytes:
         what, url = request.what, self.base_url + request.path
@@ -261,11 +281,8 @@ class WeaveClient:
             return NoAccessError(f"{what} failed: this API key has no access to it.", status)
         if status == 404 and reason and reason != _NO_ROUTE:
             return NotFoundError(f"{what} failed: {reason}", status)
-        if status in (404, 405):
-            return NotWeaveError(f"{what} failed: {self.base_url} is not Weave's API. Check the base URL.", status)
-        if status in (301, 302, 303, 307, 308):
-            sentence = f"{what} failed: {self.base_url} redirects elsewhere, which is not followed. Check the base URL."
-            return NotWeaveError(sentence, status)
+        if status in _NOT_WEAVE:
+            return NotWeaveError(f"{what} failed: {_NOT_WEAVE[status].format(self.base_url)}", status)
         return TerminalApiError(f"{what} was refused with {status} ({reason or 'no reason given'}).", status)
 
 
@@ -282,7 +299,7 @@ def _reason(body: bytes, secret: str) -> str | None:
         return None
     if isinstance(answer, dict):
         answer = answer.get("reason") or answer.get("detail") or answer
-    return str(answer).replace(secret, "***")[:300]
+    return redacted(str(answer), [secret])[:300]
 
 
 def _retry_after(response: requests.Response) -> float:
@@ -298,18 +315,27 @@ def _retry_after(response: requests.Response) -> float:
     return min(max(seconds, 0.0), _LONGEST_PAUSE)
 
 
-def _breakage(error: requests.exceptions.RequestException) -> str:
+def _is_for_ever(error: RequestException, root: BaseException) -> bool:
+    """Whether the same request will fail again: a wrong URL, certificate or proxy, and not a connection that ended."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return not isinstance(root, _TLS_ENDED)
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "407" in str(root)
+    return isinstance(error, (InvalidURL, InvalidSchema, MissingSchema))
+
+
+def _breakage(error: RequestException, root: BaseException) -> str:
     if isinstance(error, requests.exceptions.ContentDecodingError):
         return "sent a body that cannot be decompressed"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "broke off the answer"
     if isinstance(error, requests.exceptions.ProxyError):
         return "cannot be reached through the proxy"
-    return f"cannot be reached ({_root(error)})"
+    return f"cannot be reached ({type(root).__name__})"
 
 
-def _root(error: BaseException) -> str:
-    """Type of the innermost cause: texts of network errors can hold URLs with credentials."""
+def _root(error: BaseException) -> BaseException:
+    """The innermost cause."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
-    return type(error).__name__
+    return error

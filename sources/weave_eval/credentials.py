@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .errors import MissingKeyError
+from .errors import MissingKeyError, SettingsError
 
 CLOUD_APP = "https://api.wandb.ai"
 CLOUD_TRACE = "https://trace.wandb.ai"
@@ -40,12 +40,20 @@ def web_base_url(trace_url: str) -> str:
 
 
 def api_key(given: str | None = None) -> str:
-    """The key: `given`, WANDB_API_KEY, or the netrc file's password for the W&B host. Raises `MissingKeyError`."""
+    """The key: `given`, WANDB_API_KEY, or the netrc file's password for the W&B host.
+
+    Raises `MissingKeyError` without one, and `SettingsError` for one that cannot be a key.
+    """
     key = (given or "").strip() or os.environ.get("WANDB_API_KEY", "").strip() or (_netrc_key() or "").strip()
     if not key:
         raise MissingKeyError(
             "No W&B API key was found: not in WANDB_API_KEY, not in dlt's secrets, not in the netrc file. "
             f"Get one at {_KEY_PAGE} and set WANDB_API_KEY."
+        )
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise SettingsError(
+            "The W&B API key that was found holds a character that no key has: a space, a line break, or one that is "
+            f"not ASCII. Copy it again from {_KEY_PAGE} and set WANDB_API_KEY."
         )
     return key
 

@@ -12,6 +12,7 @@ WeaveEvalError
 │       ├── NotFoundError       404: project, run or route
 │       └── NotWeaveError       whatever answers at the base URL is not Weave's API
 ├── DestinationError            the warehouse refused: connection, permission, or load
+├── DefectError                 our own code failed while it read: report it
 └── BusyError                   another load holds the lock: run again later
 """
 
@@ -70,6 +71,10 @@ class NotWeaveError(TerminalApiError):
 
 class DestinationError(WeaveEvalError):
     """The warehouse could not be reached or refused the load."""
+
+
+class DefectError(WeaveEvalError):
+    """Our own code failed where it should not; the same load will fail again."""
 
 
 class BusyError(WeaveEvalError):

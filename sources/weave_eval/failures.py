@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import PurePath
 
 from dlt.common.configuration.exceptions import (
     ConfigFieldMissingException,
@@ -13,14 +16,17 @@ from dlt.common.configuration.exceptions import (
     FieldLookupTraces,
     LookupTraces,
 )
+from dlt.common.configuration.specs.base_configuration import is_secret_hint
 from dlt.common.destination.exceptions import DestinationException
+from dlt.extract.exceptions import ResourceExtractionError
 from dlt.pipeline.exceptions import PipelineConfigMissing, PipelineStepFailed
 from sqlalchemy.exc import SQLAlchemyError
 
 from .destinations import Profile
-from .errors import DestinationError, SettingsError, WeaveEvalError
+from .errors import DefectError, DestinationError, SettingsError, WeaveEvalError
+from .redaction import redacted
 
-_PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]+):[^@\s]+@")
+_PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*):\S+@")
 _LONGEST = 600
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -38,27 +44,58 @@ def destination_errors(profile: Profile) -> Iterator[None]:
         SQLAlchemyError,
     ) as error:
         raise explained(error, profile) from None
+    except OSError as error:
+        if not is_out_of_room(error):
+            raise
+        raise _full(error) from None
 
 
 def explained(error: BaseException, profile: Profile) -> WeaveEvalError:
     """The error to show for one that dlt or SQLAlchemy raised."""
-    chain = list(_causes(error))
+    chain = list(causes(error))
     for cause in chain:
-        if isinstance(cause, WeaveEvalError):
-            return cause
-        if isinstance(cause, ConfigFieldMissingException):
-            return _incomplete(cause, profile)
-        if isinstance(cause, ConfigurationException):
-            return _unusable(cause, profile)
-        if isinstance(cause, OSError) and cause.errno in _NO_ROOM:
-            return _full(cause)
+        known = _known(cause, profile)
+        if known:
+            return known
+    for wrapper, cause in pairwise(chain):
+        if isinstance(wrapper, ResourceExtractionError) and not isinstance(cause, (OSError, DestinationException)):
+            return _defect(cause)
     refused = f"The destination {profile.name!r} ({profile.type}) refused"
+    words = one_line(chain[-1], _secrets(profile))
     if not isinstance(error, PipelineStepFailed):
-        return DestinationError(f"{refused}: {one_line(chain[-1])}")
+        return DestinationError(f"{refused}: {words}")
     return DestinationError(
-        f"{refused} in its step {error.step!r}: {one_line(chain[-1])} "
+        f"{refused} in its step {error.step!r}: {words} "
         "What was loaded before stays, and the next load goes on from there."
     )
+
+
+def _known(cause: BaseException, profile: Profile) -> WeaveEvalError | None:
+    """The error for a cause that tells by itself what is wrong."""
+    if isinstance(cause, WeaveEvalError):
+        return cause
+    if isinstance(cause, ConfigFieldMissingException):
+        return _incomplete(cause, profile)
+    if isinstance(cause, ConfigurationException):
+        return _unusable(cause, profile)
+    if isinstance(cause, OSError) and is_out_of_room(cause):
+        return _full(cause)
+    return None
+
+
+def _defect(error: BaseException) -> DefectError:
+    """An error of our own code while it reads, such as a TypeError. Its text may quote what privacy keeps back."""
+    *_, place = traceback.extract_tb(error.__traceback__) or [traceback.FrameSummary("?", 0, "?")]
+    where = f"{PurePath(place.filename).name}, line {place.lineno}"
+    return DefectError(
+        f"A defect of weave_eval ended the load ({type(error).__name__} in {where}). What was loaded before stays. "
+        "Another attempt will end the same way: report this line, with the versions that `weave-eval check` shows."
+    )
+
+
+def is_out_of_room(error: BaseException) -> bool:
+    """Whether the disk is full."""
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
 def _full(error: OSError) -> DestinationError:
@@ -99,7 +136,7 @@ def _missing(traces: FieldLookupTraces) -> Iterator[str]:
             yield first.key
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """The error and what it was raised from, outermost first."""
     current: BaseException | None = error
     seen: set[int] = set()
@@ -109,7 +146,19 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def one_line(error: BaseException) -> str:
+def _secrets(profile: Profile) -> list[str]:
+    """What dlt holds for secret in the profile's credentials, as far as they can be resolved."""
+    try:
+        credentials = profile.location().credentials
+    except (ConfigurationException, WeaveEvalError):
+        return []
+    fields = credentials.get_resolvable_fields().items()
+    values = [getattr(credentials, name) for name, hint in fields if is_secret_hint(hint)]
+    return [value for value in values if isinstance(value, str)]
+
+
+def one_line(error: BaseException, secrets: Iterable[str] = ()) -> str:
     """An error's text as one sentence on one line, without passwords."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = redacted(str(error), secrets)
+    text = " ".join(text.split()) or type(error).__name__
     return _PASSWORD_IN_URL.sub(r"\1:***@", text)[:_LONGEST].rstrip(".") + "."

@@ -1,8 +1,7 @@
-"""A server with projects that make requests of every kind, behind a proxy, and the table of what was spoiled."""
+"""A server with projects that make requests of every kind, behind a proxy."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,15 +17,6 @@ from tests.loading import LiveRun, days_ago
 from tests.warehouses.fixtures import duckdb_file
 from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
-
-Outcomes = dict[tuple[str, str], list[str]]
-"""What came of each fault on each kind of request."""
-
-Kills = Counter[tuple[str, str]]
-"""How many loads were killed, by warehouse and by what they were at."""
-
-OUTCOMES = pytest.StashKey[Outcomes]()
-KILLS = pytest.StashKey[Kills]()
 
 
 @pytest.fixture(scope="module")
@@ -69,33 +59,3 @@ def loads(warehouse: Warehouse, server: WeaveServer, starter: Launcher, tmp_path
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails is tried again at once."""
     monkeypatch.setattr("weave_eval.client.wait_random_exponential", lambda **_: wait_none())
-
-
-@pytest.fixture(scope="session")
-def outcomes(pytestconfig: pytest.Config) -> Outcomes:
-    """Filled by the tests, shown at the end."""
-    return pytestconfig.stash.setdefault(OUTCOMES, defaultdict(list))
-
-
-@pytest.fixture(scope="session")
-def kills(pytestconfig: pytest.Config) -> Kills:
-    """Counted by the tests, shown at the end."""
-    return pytestconfig.stash.setdefault(KILLS, Counter())
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Shows faults by requests: E for the same rows, ! for an error, c for rows without Weave's own numbers."""
-    for (warehouse, stage), count in sorted(config.stash.get(KILLS, Kills()).items()):
-        terminalreporter.line(f"{warehouse}: {count} loads killed, {stage}")
-    found = config.stash.get(OUTCOMES, {})
-    if not found:
-        return
-    kinds = list(dict.fromkeys(kind for _, kind in found))
-    faults = list(dict.fromkeys(fault for fault, _ in found))
-    terminalreporter.section(f"{sum(map(len, found.values()))} loads under faults")
-    widths = [max(len(kind), 6) for kind in kinds]
-    terminalreporter.line(" " * 14 + "  ".join(kind.ljust(w) for kind, w in zip(kinds, widths, strict=True)))
-    for fault in faults:
-        cells = ("".join(found.get((fault, kind), [])).ljust(w) for kind, w in zip(kinds, widths, strict=True))
-        terminalreporter.line(fault.ljust(14) + "  ".join(cells))
-    terminalreporter.line("once, twice, for ever: = the same tables, ! an error, ~ made from calls and scores")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import resource
 import signal
@@ -22,6 +23,9 @@ FILE_BYTES = "TEST_FILE_BYTES"
 """The variable with the size that no file of a command may exceed, as if the disk were full then."""
 CLOCK_SECONDS = "TEST_CLOCK_SECONDS"
 """The variable with the seconds that a command's clock is fast; slow, if negative."""
+
+LOG_ALL = "TEST_LOG_ALL"
+"""The variable that has a command log everything, of every library, to its output."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,8 @@ def launcher(folder: Path) -> Iterator[Launcher]:
 
 def _run(order: dict[str, Any]) -> int:
     """In the child: the command, with its output in a file. Gives its exit code."""
+    from dlt.common.runtime.telemetry import stop_telemetry
+
     from weave_eval.cli import main
 
     log = os.open(order["output"], os.O_CREAT | os.O_WRONLY)
@@ -110,6 +116,10 @@ def _run(order: dict[str, Any]) -> int:
     os.environ.update(order["environment"])
     if limit := os.environ.get(FILE_BYTES):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+    if os.environ.get("RUNTIME__SENTRY_DSN"):
+        stop_telemetry()  # the process that this one is forked from has started it, without Sentry
+    if os.environ.get(LOG_ALL):
+        logging.basicConfig(level=logging.DEBUG)
     if seconds := os.environ.get(CLOCK_SECONDS):
         _shift_clock(float(seconds))
     return main(order["arguments"])
@@ -159,6 +169,8 @@ def _keep(order: dict[str, Any], writing: int) -> None:
         except BaseException:  # noqa: BLE001 - the process ends here
             traceback.print_exc()
         finally:
+            if sentry := sys.modules.get("sentry_sdk"):
+                sentry.flush(5)  # as it does by itself when a process ends in the usual way
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)

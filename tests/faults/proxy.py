@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
+import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
+from tests.faults.canaries import KEY as CANARY
 from tests.faults.spoiling import Fault
-from tests.weave_server.process import WeaveServer
+from tests.weave_server.process import KEY, WeaveServer
+
+GIVEN, TRUE = (f"Basic {base64.b64encode(f'api:{key}'.encode()).decode()}" for key in (CANARY, KEY))
+"""What a client with the key that is searched for sends, and what the server wants."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,7 @@ class Answer:
 
 
 Answering = Callable[[BaseHTTPRequestHandler, Answer], None]
+Proxy = TypeVar("Proxy", bound="FaultyProxy")
 
 
 def kind_of(method: str, path: str, body: Mapping[str, Any]) -> str:
@@ -57,7 +66,10 @@ def _kind_of_calls(chosen: Mapping[str, Any], columns: list[str]) -> str:
 
 @dataclass
 class FaultyProxy:
-    """Answers as `server` does, from memory once it was asked; `spoil` has it do worse."""
+    """Answers as `server` does, from memory once it was asked; `spoil` has it do worse.
+
+    It takes the key that is searched for as well as the server's.
+    """
 
     server: WeaveServer
     url: str = ""
@@ -71,9 +83,27 @@ class FaultyProxy:
         """Inside, the first `times` requests of a kind meet the fault; all of a project, if one is named."""
         self.spoiled, self._wanted = 0, (kind, fault, times, project)
         try:
-            yield
+            with self._refusing() if fault.is_refused else nullcontext():
+                yield
         finally:
             self._wanted = None
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Has the requests that are to be spoiled connect to a port at which nobody listens."""
+        send = HTTPAdapter.send
+
+        def send_or_refuse(adapter: HTTPAdapter, request: requests.PreparedRequest, **options: Any) -> Any:
+            url = request.url or ""
+            content = request.body if isinstance(request.body, bytes) else b""
+            if url.startswith(self.url) and self._fault(request.method or "", url.removeprefix(self.url), content):
+                request.url = url.replace(self.url, f"http://127.0.0.1:{unheard.getsockname()[1]}")
+            return send(adapter, request, **options)
+
+        with socket.socket() as unheard, pytest.MonkeyPatch.context() as patch:
+            unheard.bind(("127.0.0.1", 0))
+            patch.setattr(HTTPAdapter, "send", send_or_refuse)
+            yield
 
     def forget(self) -> None:
         """Asks the server anew: its data changed."""
@@ -82,12 +112,14 @@ class FaultyProxy:
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         """Answers a request, well or badly."""
         content = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        body = json.loads(content) if content else {}
-        project = body.get("project_id") or "/".join(handler.path.split("/")[2:4])
-        fault = self._fault(kind_of(handler.command, handler.path, body), project)
+        fault = self._fault(handler.command, handler.path, content)
         (fault.answer if fault else _send)(handler, self._true_answer(handler, content))
 
-    def _fault(self, kind: str, project: str) -> Fault | None:
+    def _fault(self, method: str, path: str, content: bytes) -> Fault | None:
+        """The fault that the request is to meet, if it is; it is counted."""
+        body = json.loads(content) if content else {}
+        project = body.get("project_id") or "/".join(path.split("/")[2:4])
+        kind = kind_of(method, path, body)
         with self._lock:
             if not self._wanted:
                 return None
@@ -101,14 +133,16 @@ class FaultyProxy:
     def _true_answer(self, handler: BaseHTTPRequestHandler, content: bytes) -> Answer:
         key = (handler.command, handler.path, content)
         if key not in self._answers:
-            headers = {
-                name: handler.headers[name] for name in ("Authorization", "Content-Type") if handler.headers[name]
-            }
-            url = self.server.url + handler.path
-            got = requests.request(handler.command, url, data=content or None, headers=headers, timeout=60)
-            kept = Answer(got.status_code, got.content, got.headers.get("Content-Type", "application/json"))
-            self._answers[key] = kept
+            self._answers[key] = self._ask(handler, content)
         return self._answers[key]
+
+    def _ask(self, handler: BaseHTTPRequestHandler, content: bytes) -> Answer:
+        headers = {name: handler.headers[name] for name in ("Authorization", "Content-Type") if handler.headers[name]}
+        if headers.get("Authorization") == GIVEN:
+            headers["Authorization"] = TRUE
+        url = self.server.url + handler.path
+        got = requests.request(handler.command, url, data=content or None, headers=headers, timeout=60)
+        return Answer(got.status_code, got.content, got.headers.get("Content-Type", "application/json"))
 
 
 def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
@@ -128,7 +162,13 @@ class _Listening(ThreadingHTTPServer):
 @contextmanager
 def faulty_proxy(server: WeaveServer, port: int = 0) -> Iterator[FaultyProxy]:
     """A proxy on a free local port, or on `port`."""
-    proxy = FaultyProxy(server)
+    with listening(FaultyProxy(server), port) as proxy:
+        yield proxy
+
+
+@contextmanager
+def listening(proxy: Proxy, port: int = 0) -> Iterator[Proxy]:
+    """Has the proxy answer on a free local port, or on `port`."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

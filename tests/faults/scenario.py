@@ -10,11 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from tests.faults.canaries import INPUT, KEY
 from tests.faults.proxy import FaultyProxy
 from tests.loading import LiveRun, days_ago
 from tests.tables_of import OF_THE_LOAD, Tables, lasting
 from tests.weave_server import damage
-from tests.weave_server.process import KEY, WeaveServer
+from tests.weave_server.process import WeaveServer
 from weave_eval.changes import ProjectState, Seen, dump_state
 from weave_eval.client import Patience, WeaveClient
 from weave_eval.extraction import Extraction
@@ -33,6 +34,9 @@ KINDS = {
     V2: ("v2 listing",),
 }  # fmt: skip
 """The kinds of requests that are spoiled in the load of each project."""
+
+BLOCKED = ["drop dataset_rows.inputs.secret", "drop predictions.inputs.secret"]
+"""The privacy rules under which projects are loaded: one of them has such an input."""
 
 READ_TIMEOUT = 0.15
 GONE = "0193a0c1-0000-7000-8000-00000000dead"
@@ -67,7 +71,7 @@ def _fill_plain(server: WeaveServer) -> None:
     for call_id, note in ((first, "good"), (child["id"], "odd"), (run_id, "whole")):
         _give_feedback(server, call_id, note)
     live = LiveRun.start(server, PLAIN)
-    live.add_trial({"seat": 1}, "window")
+    live.add_trial({"seat": 1, "secret": INPUT}, "window")
     live.add_trial({"seat": 2}, "aisle")
 
 
@@ -104,7 +108,7 @@ def extract(proxy: FaultyProxy, project: str, folder: Path) -> Extracted:
     """Extracts a project through the proxy as a first load does, with little patience."""
     settings = resolve_settings(
         project=project, api_key=KEY, base_url=proxy.url, with_predictions=project == PLAIN, deleted_runs="remove",
-        only_v2_runs=project == V2, page_rows=2,
+        only_v2_runs=project == V2, page_rows=2, privacy=BLOCKED,
     )  # fmt: skip
     limiter = RateLimiter(1_000_000, sleep=lambda _: None)
     patience = Patience(0.5, READ_TIMEOUT, response_timeout=2.0, retry_budget=1.0, max_attempts=6)

@@ -32,12 +32,16 @@ Handler = BaseHTTPRequestHandler
 
 @dataclass(frozen=True)
 class Fault:
-    """A way to spoil an answer. `is_cut` says that what arrives can be taken for a complete answer."""
+    """A way to spoil an answer. `is_cut` says that what arrives can be taken for a complete answer.
+
+    One that `is_refused` is answered by nobody: nobody listens.
+    """
 
     name: str
     answer: Callable[[Handler, Answered], None]
     is_harmless: bool = False
     is_cut: bool = False
+    is_refused: bool = False
 
 
 def _send(
@@ -159,6 +163,7 @@ FAULTS = {
         Fault("502 html", _html),
         refusal("503", 503),
         refusal("504", 504),
+        Fault("refused", _reset_before, is_refused=True),
         Fault("reset before", _reset_before),
         Fault("reset amid", _reset_amid),
         Fault("short", _short),

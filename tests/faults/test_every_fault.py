@@ -1,25 +1,28 @@
 """Every fault on every kind of request, once, twice and for ever: what it does to what is extracted.
 
-Extractions are compared, not loads, so that all can be had in a minute or two; `test_loads.py` has loads.
+Extractions are compared, not loads, so that all can be had in a minute or two; `test_loads_under_faults.py` has loads.
 """
 
 from __future__ import annotations
 
+import logging
 import re
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.faults.conftest import Outcomes
+from tests.evidence import Record
+from tests.faults.canaries import secrets_in, secrets_in_files
 from tests.faults.proxy import FaultyProxy
 from tests.faults.scenario import GONE, KINDS, Extracted, extract
 from tests.faults.spoiling import FAULTS, Fault
 from weave_eval.errors import ApiError
 
 FOR_EVER = 1_000_000
-SAMPLE = 18
+SAMPLE = len(FAULTS)
 """One in so many is tested by default."""
 
 KIND_OF = {kind: project for project, kinds in KINDS.items() for kind in kinds}
@@ -45,12 +48,32 @@ def cases() -> list[Any]:
 
 
 @dataclass(frozen=True)
+class Leaks:
+    """All that an extraction leaves."""
+
+    folder: Path
+    log: pytest.LogCaptureFixture
+
+    def found_in(self, found: Extracted | ApiError) -> set[str]:
+        """The secrets in what it gave, logged at any level, and wrote to files."""
+        told = "".join(traceback.format_exception(found)) if isinstance(found, ApiError) else repr(vars(found))
+        assert "connectionpool" in self.log.text
+        return secrets_in(told + self.log.text).union(*secrets_in_files(self.folder).values())
+
+
+@pytest.fixture
+def leaks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Leaks:
+    caplog.set_level(logging.DEBUG)
+    return Leaks(tmp_path, caplog)
+
+
+@dataclass(frozen=True)
 class Bench:
-    """Where faults are tried: the proxy, what each project gives without faults, and the table of what came of them."""
+    """Where faults are tried: the proxy, what each project gives without faults, and what is recorded."""
 
     proxy: FaultyProxy
     undisturbed: dict[str, Extracted]
-    outcomes: Outcomes
+    record: Record
 
     def attempt(self, project: str, folder: Path) -> Extracted | ApiError:
         """What an extraction gives, or its error."""
@@ -61,24 +84,23 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(proxy: FaultyProxy, outcomes: Outcomes, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def bench(proxy: FaultyProxy, record: Record, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tests.faults.scenario.READ_TIMEOUT", 30.0)
         found = {project: extract(proxy, project, tmp_path_factory.mktemp("undisturbed")) for project in KINDS}
-        return Bench(proxy, found, outcomes)
+        return Bench(proxy, found, record)
 
 
 @pytest.mark.usefixtures("_at_once")
 @pytest.mark.parametrize("times", [1, 2, FOR_EVER], ids=["once", "twice", "for ever"])
 @pytest.mark.parametrize(("kind", "fault"), cases())
-def test_every_fault(bench: Bench, tmp_path: Path, kind: str, fault: Fault, times: int) -> None:
+def test_every_fault(bench: Bench, leaks: Leaks, kind: str, fault: Fault, times: int) -> None:
     project = KIND_OF[kind]
     expected = bench.undisturbed[project]
     with bench.proxy.spoil(kind, fault, times):
-        found = bench.attempt(project, tmp_path)
+        found = bench.attempt(project, leaks.folder)
     assert bench.proxy.spoiled
-    mark = "!" if isinstance(found, ApiError) else "=" if found == expected else "~"
-    bench.outcomes[fault.name, kind].append(mark)
+    assert leaks.found_in(found) == set()
     if times != FOR_EVER or fault.is_harmless or (kind, fault.name) in UNNOTICED:
         assert found == expected
     elif (kind, fault.name) in WORKED_AROUND:
@@ -88,6 +110,9 @@ def test_every_fault(bench: Bench, tmp_path: Path, kind: str, fault: Fault, time
         assert isinstance(found, ApiError)
         assert f"of {project} " in str(found)
         assert re.search(r"\((POST|GET) /.*\) |ended early \d times", str(found))
+    mark = "!" if isinstance(found, ApiError) else "=" if found == expected else "~"
+    bench.record("extractions under faults", fault.name, column=kind, mark=mark)
+    bench.record("secrets looked for, in vain, in extractions under faults", "the key, a blocked input", 2)
 
 
 def assert_worked_around(found: Extracted, expected: Extracted, kind: str) -> None:

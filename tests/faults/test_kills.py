@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.faults.conftest import Kills
+from tests.evidence import Record
 from tests.faults.loads import PROJECT, Loads, assert_whole
 from tests.loading import days_ago
 
@@ -24,14 +24,16 @@ def seconds_of_a_load() -> dict[str, float]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_loads_lose_and_double_nothing(
-    loads: Loads, kills: Kills, seconds_of_a_load: dict[str, float], seed: int
+    loads: Loads, record: Record, seconds_of_a_load: dict[str, float], seed: int
 ) -> None:
     name = loads.landing.warehouse.name
     dice = random.Random(f"{name} {seed}")
-    for _ in range(KILLS):
-        kills[name, loads.kill_after(dice.uniform(0.0, seconds_of_a_load[name]))] += 1
+    stages = [loads.kill_after(dice.uniform(0.0, seconds_of_a_load[name])) for _ in range(KILLS)]
     loads.landing.server.bulk(PROJECT, runs=2, rows=8, trials=1, scorers=2, start=days_ago(1), name="helpdesk")
-    for _ in range(KILLS):
-        kills[name, loads.kill_after(dice.uniform(0.0, seconds_of_a_load[name]))] += 1
+    stages += [loads.kill_after(dice.uniform(0.0, seconds_of_a_load[name])) for _ in range(KILLS)]
     loads.finish()
     assert_whole(loads)
+    record("kill rounds, each of several kills", name)
+    for stage in stages:
+        if stage != "had ended":
+            record("loads killed", name, column=stage)
