@@ -39,7 +39,7 @@ class Weave(WeaveClient):
             return parse(json.dumps({"count": len({line["id"] for line in self.lines})}).encode())
         assert path == "/calls/stream_query"
         self.asked.append(body)
-        return parse(self._page(body["offset"], body["limit"]))
+        return parse(self._page(body["offset"], body["limit"], _latest_start(body)))
 
     def get(
         self,
@@ -58,12 +58,19 @@ class Weave(WeaveClient):
         asked = dict(params)
         return parse(self._page(int(asked["offset"]), int(asked["limit"])))
 
-    def _page(self, offset: int, limit: int) -> bytes:
-        return b"".join(json.dumps(line).encode() + b"\n" for line in self.lines[offset : offset + limit])
+    def _page(self, offset: int, limit: int, latest: str = "") -> bytes:
+        lines = [line for line in self.lines if not latest or line["started_at"] <= latest]
+        return b"".join(json.dumps(line).encode() + b"\n" for line in lines[offset : offset + limit])
 
 
-def _line(run_id: str, ended_at: str | None = "2026-11-23T13:00:00Z") -> dict[str, Any]:
-    return {"id": run_id, "op_name": "op", "started_at": "2026-11-23T12:00:00Z", "ended_at": ended_at}
+def _latest_start(body: dict[str, Any]) -> str:
+    """The latest start of the runs that a page is asked for, if it is bound."""
+    bound = (body.get("query") or {}).get("$expr", {}).get("$not", [{}])[0].get("$gt")
+    return str(bound[1]["$literal"]) if bound else ""
+
+
+def _line(run_id: str, ended_at: str | None = "2026-11-23T13:00:00Z", minute: int = 0) -> dict[str, Any]:
+    return {"id": run_id, "op_name": "op", "started_at": f"2026-11-23T12:{minute:02}:00Z", "ended_at": ended_at}
 
 
 def _ask(wanted: RunFilter, **options: Any) -> dict[str, Any]:
@@ -136,20 +143,46 @@ def test_an_empty_project_has_no_runs_and_none_are_counted() -> None:
     assert client.asked[1:] == ["/calls/query_stats"]
 
 
-def test_more_runs_than_a_page_holds_are_all_listed_in_order() -> None:
-    ids = [f"run-{number}" for number in range(2 * PAGE + 3)]
-    client = Weave([_line(run_id) for run_id in ids])
-    assert [run.run_id for run in list_runs(client, RunFilter())] == ids
-    assert [body["offset"] for body in client.asked[:-1]] == [0, PAGE, 2 * PAGE]
+def _small_pages(monkeypatch: pytest.MonkeyPatch, size: int = 3) -> None:
+    monkeypatch.setattr("weave_eval.discovery.PAGE", size)
+
+
+def test_more_runs_than_a_page_holds_are_all_listed_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    _small_pages(monkeypatch)
+    client = Weave([_line(f"run-{minute}", minute=minute) for minute in reversed(range(8))])
+    assert [run.run_id for run in list_runs(client, RunFilter())] == [f"run-{n}" for n in reversed(range(8))]
+    asked = [(_latest_start(body)[14:16], body["offset"]) for body in client.asked[:-1]]
+    assert asked == [("", 0), ("05", 0), ("03", 0), ("01", 0)]
     assert client.asked[-1] == "/calls/query_stats"
 
 
+def test_more_runs_than_a_page_holds_can_start_at_the_same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    _small_pages(monkeypatch)
+    client = Weave([_line(f"run-{number}") for number in range(10)] + [_line("earlier")])
+    client.lines[-1]["started_at"] = "2026-11-23T11:00:00Z"
+    assert len(list_runs(client, RunFilter())) == 11
+    assert [body["offset"] for body in client.asked[:-1]] == [0, 0, 3, 6, 9]
+
+
+def test_the_rest_of_a_list_is_asked_for_with_all_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    _small_pages(monkeypatch, 2)
+    client = Weave([_line("b", minute=2), _line("a", minute=1)])
+    list_runs(client, RunFilter(since=_utc(2026, 11, 1, 2, 3, 4, 5)))
+    bound = {"$not": [{"$gt": [STARTED, {"$literal": "2026-11-23T12:01:00Z"}]}]}
+    assert client.asked[1]["query"] == {"$expr": {"$and": [SINCE, bound]}}
+
+
 def test_ids_that_are_known_save_the_request_that_proves_the_end() -> None:
-    client = Weave([_line("new"), _line("known-1"), _line("known-2")])
+    client = Weave([_line("known-1"), _line("known-2")])
     list_runs(client, RunFilter(), known=["known-1", "known-2"])
     assert len(client.asked) == 1
-    list_runs(client, RunFilter(), known=["known-1", "deleted"])
-    assert len(client.asked) == 3
+
+
+@pytest.mark.parametrize("known", [["known-1", "deleted"], ["known-1"]])
+def test_a_list_of_others_than_those_that_are_known_is_counted(known: list[str]) -> None:
+    client = Weave([_line("known-1"), _line("new")])
+    list_runs(client, RunFilter(), known=known)
+    assert client.asked[1:] == ["/calls/query_stats"]
 
 
 class Cut(Weave):
@@ -158,9 +191,9 @@ class Cut(Weave):
     kept = 2
     times = 1
 
-    def _page(self, offset: int, limit: int) -> bytes:
+    def _page(self, offset: int, limit: int, latest: str = "") -> bytes:
         is_cut, self.times = self.times > 0, self.times - 1
-        return super()._page(offset, self.kept if is_cut else limit)
+        return super()._page(offset, self.kept if is_cut else limit, latest)
 
 
 @pytest.mark.parametrize("kept", [0, 2, 4])
@@ -172,6 +205,11 @@ def test_a_list_that_ends_early_is_read_on(known: tuple[str, ...], times: int, k
     assert len(list_runs(client, RunFilter(), known)) == 5
 
 
+def test_a_list_that_ends_after_all_known_runs_but_before_others_is_read_on() -> None:
+    client = Cut([_line("new", minute=3), _line("known", minute=2), _line("late", minute=1)])
+    assert [run.run_id for run in list_runs(client, RunFilter(), ["known"])] == ["new", "known", "late"]
+
+
 def test_a_list_that_ends_early_for_ever_is_an_error() -> None:
     client = Cut([_line(f"run-{number}") for number in range(5)])
     client.kept, client.times = 0, 100
@@ -181,17 +219,43 @@ def test_a_list_that_ends_early_for_ever_is_an_error() -> None:
         list_runs(client, RunFilter())
 
 
-def test_a_run_that_starts_while_the_list_is_read_pushes_none_out_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Growing(Weave):
-        def _page(self, offset: int, limit: int) -> bytes:
-            page = super()._page(offset, limit)
-            if offset == 0 and len(self.lines) == 5:
-                self.lines.insert(0, _line("newest"))
-            return page
+class Changing(Weave):
+    """Its runs change once a first page was read."""
 
-    monkeypatch.setattr("weave_eval.discovery.PAGE", 2)
-    found = list_runs(Growing([_line(f"run-{number}") for number in range(5)]), RunFilter())
-    assert {run.run_id for run in found} == {"newest", *(f"run-{number}" for number in range(5))}
+    def change(self) -> None:
+        """What happens then."""
+
+    def _page(self, offset: int, limit: int, latest: str = "") -> bytes:
+        page = super()._page(offset, limit, latest)
+        if not latest:
+            self.change()
+        return page
+
+
+@pytest.mark.parametrize("known", [(), ("run-1", "run-2"), tuple(f"run-{number}" for number in range(7))])
+@pytest.mark.parametrize("deleted", [1, 2, 3])
+def test_runs_that_are_deleted_while_the_list_is_read_push_none_out_of_it(
+    deleted: int, known: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Shrinking(Changing):
+        def change(self) -> None:
+            del self.lines[:deleted]
+
+    _small_pages(monkeypatch)
+    found = list_runs(
+        Shrinking([_line(f"run-{9 - minute}", minute=minute) for minute in range(9, 2, -1)]), RunFilter(), known
+    )
+    assert {run.run_id for run in found} == {f"run-{number}" for number in range(7)}
+
+
+def test_a_run_that_starts_while_the_list_is_read_pushes_none_out_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Growing(Changing):
+        def change(self) -> None:
+            self.lines.insert(0, _line("newest", minute=30))
+
+    _small_pages(monkeypatch, 2)
+    found = list_runs(Growing([_line(f"run-{minute}", minute=minute) for minute in range(5, 0, -1)]), RunFilter())
+    assert {f"run-{minute}" for minute in range(1, 6)} <= {run.run_id for run in found}
 
 
 def test_a_run_that_comes_twice_is_kept_once_with_its_end() -> None:

@@ -16,6 +16,7 @@ import pytest
 from tests.loading import LiveRun, Place, days_ago, delete_calls
 from tests.tables_of import Tables, lasting, load_count
 from tests.weave_server import damage
+from tests.weave_server.fixtures import Project
 from tests.weave_server.process import KEY, WeaveServer
 from weave_eval.cli import main
 from weave_eval.load import LoadOptions
@@ -250,6 +251,62 @@ def test_changes_that_cancel_out_are_found(place: Place) -> None:
     assert set(verify(place, is_dry_run=True).findings.grown) == {grown, shrunk}
 
 
+def test_a_project_with_runs_of_every_kind_agrees(sdk_project: Project, tmp_path: Path) -> None:
+    place = Place(sdk_project.server, sdk_project.name, tmp_path)
+    place.load()
+    assert verify(place, is_dry_run=True).findings == Findings(PROJECT, runs_listed=len(place.statuses()))
+
+
+def test_a_trial_that_took_anothers_place_is_found(place: Place) -> None:
+    kept, swapped = place.server.bulk(PROJECT, runs=2, rows=2, scorers=0, start=days_ago(90))
+    place.load()
+    delete_calls(place.server, PROJECT, damage.trial_ids(place.server, PROJECT, swapped)[0])
+    LiveRun(place.server, PROJECT, swapped).add_trial({"seat": 3}, "middle")
+    assert verify(place).findings.grown == [swapped]
+    assert place.trial_counts() == {kept: 2, swapped: 2}
+    assert verify(place).findings.is_clean
+
+
+def begin_trial(place: Place, run_id: str) -> str:
+    """A prediction that has not ended."""
+    model = LiveRun(place.server, PROJECT, run_id).call["inputs"]["model"]
+    body = {"model": model, "inputs": {"seat": 3}, "output": "middle", "evaluation_run_id": run_id}
+    answer = place.server.api("POST", f"/v2/{PROJECT}/predictions", body)
+    answer.raise_for_status()
+    return str(answer.json()["prediction_id"])
+
+
+@pytest.mark.parametrize("rules", [[], ["drop trials.finished_at"]])
+def test_a_trial_that_ends_after_its_run_is_found_where_ends_are_kept(place: Place, rules: list[str]) -> None:
+    (late, _) = place.server.bulk(PROJECT, runs=2, rows=1, scorers=0, start=days_ago(90))
+    prediction = begin_trial(place, late)
+    place.load(privacy=rules)
+    assert verify(place, privacy=rules).findings.is_clean
+    place.server.api("POST", f"/v2/{PROJECT}/predictions/{prediction}/finish", {}).raise_for_status()
+    assert verify(place, privacy=rules).findings.grown == ([] if rules else [late])
+    assert verify(place, privacy=rules).findings.is_clean
+
+
+def test_the_trials_of_a_run_with_very_many_are_counted(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("weave_eval.grown._TRIALS_TOGETHER", 2)
+    small, large, grown = (place.server.bulk(PROJECT, rows=n, scorers=0, start=days_ago(90))[0] for n in (2, 3, 4))
+    place.load()
+    LiveRun(place.server, PROJECT, grown).add_trial({"seat": 5}, "middle")
+    place.server.clear_requests()
+    assert verify(place, is_dry_run=True).findings == Findings(PROJECT, runs_listed=3, grown=[grown])
+    assert requests_by_path(place.server).count("query_stats") == 1 + 2  # the listing, and each of the two
+    assert {small, large, grown} == place.statuses().keys()
+
+
+def test_an_old_open_run_that_is_missing_is_read_as_abandoned(place: Place) -> None:
+    place.server.bulk(PROJECT, rows=1, scorers=0, start=days_ago(1 / 24), name="recent")
+    place.load()
+    (old,) = place.server.bulk(PROJECT, rows=1, scorers=0, start=days_ago(90), is_finished=False, name="old")
+    assert verify(place).findings.missing == [old]
+    assert place.statuses()[old] == "abandoned"
+    assert place.load().status == "unchanged"
+
+
 def test_projects_leave_each_other_alone(place: Place) -> None:
     place.server.bulk(PROJECT, rows=2, start=days_ago(60))
     (other_run,) = place.server.bulk(OTHER_PROJECT, rows=2, start=days_ago(60))
@@ -303,13 +360,15 @@ def test_the_command(server: WeaveServer, run: Run) -> None:
     delete_calls(server, PROJECT, second)
     code, out, err = run("verify", "--dry-run", "--json")
     (found,) = [json.loads(line) for line in out.splitlines()]
-    assert (code, err) == (0, "")
+    assert code == 1
+    assert "the warehouse differs from Weave. Run verify without --dry-run to repair it." in json.loads(err)["message"]
     assert (found["project"], found["runs_listed"], found["is_clean"]) == (PROJECT, 1, False)
     assert (found["changed"], found["deleted"], found["missing"]) == ([first], [second], [])
     code, out, err = run("verify", "--json")
     (repaired,) = [json.loads(line) for line in out.splitlines()]
     assert (code, err, repaired["changed"], repaired["deleted"]) == (0, "", [first], [second])
     assert (repaired["repair"]["status"], repaired["repair"]["runs_read"]) == ("loaded", 1)
+    assert run("verify", "--dry-run", "--quiet") == (0, "", "")
     code, out, err = run("verify")
     assert (code, out) == (0, "")
     assert "is_clean=True" in err

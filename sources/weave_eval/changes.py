@@ -133,7 +133,7 @@ def _reason(state: ProjectState, run: Run, fingerprint: str, now: datetime, wind
     closed = state.closed_runs.get(run.run_id)
     if closed and closed.fingerprint == fingerprint:
         return None
-    if run.is_open and now - run.started_at > windows.abandon_after:
+    if is_abandoned(run, now, windows):
         return "abandoned"
     if closed:
         return "changed"
@@ -141,6 +141,11 @@ def _reason(state: ProjectState, run: Run, fingerprint: str, now: datetime, wind
     if was_open is None:
         return "new"
     return None if was_open.fingerprint == fingerprint else "open"
+
+
+def is_abandoned(run: Run, now: datetime, windows: Windows) -> bool:
+    """Whether the run has been open for so long that it is given up."""
+    return run.is_open and now - run.started_at > windows.abandon_after
 
 
 def advance(state: ProjectState, read: Sequence[Decision], now: datetime, windows: Windows) -> ProjectState:

@@ -25,6 +25,7 @@ PAGE = 1000
 EVALUATE_OPS = ("Evaluation.evaluate",)
 
 _LISTING = "listing the evaluation runs"
+_PAGE_OF_RUNS = {"sort_by": [{"field": "started_at", "direction": "desc"}], "columns": list(CALL_COLUMNS)}
 
 Expression = dict[str, Any]
 
@@ -51,57 +52,79 @@ def list_runs(
 ) -> list[Run]:
     """All runs that match, latest start first, each once.
 
-    `known` are ids that were listed before and so prove, if all are there, that the end of the list was not lost on
-    the way (a stream of lines can end early without a sign); otherwise the runs are counted to be sure.
+    A stream of lines can end early without a sign, so the runs are counted too. `known` are ids that were listed
+    before: a list of just these needs no count, for what it may have lost at its end comes with the next one.
     """
-    found: dict[str, Run] = {}
-    expected = set(known)
-    query = _listing(client, wanted, ops)
-    offset, attempts = 0, 0
-    count: int | None = None
-    while True:
-        page = client.post("/calls/stream_query", {**query, "offset": offset}, _parse_runs, purpose=_LISTING)
-        offset += len(page)
-        _add(found, page)
-        if count is None:
-            if len(page) == PAGE:
-                continue
-            if expected and expected <= found.keys():
-                return list(found.values())
-            count = count_calls(client, query, _LISTING)
-        if len(found) >= count:
-            return list(found.values())
-        if not page:
-            attempts += 1
-            if attempts == MOST_ATTEMPTS:
-                raise ended_early(client, _LISTING, len(found), count)
-            offset, count = 0, count_calls(client, query, _LISTING)
+    listing = _Listing(client, wanted, ops)
+    listing.read()
+    if listing.found and listing.found.keys() == set(known):
+        return list(listing.found.values())
+    for _ in range(MOST_ATTEMPTS):
+        count = count_calls(client, listing.query(), _LISTING)
+        while len(listing.found) < count and listing.read():
+            pass
+        if len(listing.found) >= count:
+            return list(listing.found.values())
+        listing.start_over()
+    raise ended_early(client, _LISTING, len(listing.found), count)
 
 
-def _add(found: dict[str, Run], page: Iterable[Run]) -> None:
-    """Keeps each run once, as it was when it had ended."""
-    for run in page:
-        earlier = found.get(run.run_id)
-        if earlier is None or earlier.is_open:
-            found[run.run_id] = run
+class _Listing:
+    """Pages of runs.
+
+    A page begins at the start of the last run read, not at an offset: what is deleted or added meanwhile pushes no
+    other run out of it.
+    """
+
+    def __init__(self, client: WeaveClient, wanted: RunFilter, ops: Sequence[str]):
+        self.found: dict[str, Run] = {}
+        self._client = client
+        self._wanted = wanted
+        self._filter = runs_filter(client.project_id, wanted, ops)
+        self._earliest: datetime | None = None
+
+    def read(self) -> bool:
+        """Reads on until a page is not full; tells whether it found more."""
+        before, offset = len(self.found), 0
+        while True:
+            earliest = self._earliest
+            body = {**self.query(earliest), **_PAGE_OF_RUNS, "limit": PAGE, "offset": offset}
+            page = self._client.post("/calls/stream_query", body, _parse_runs, purpose=_LISTING)
+            self._add(page)
+            if len(page) < PAGE:
+                return len(self.found) > before
+            offset = offset + len(page) if self._earliest == earliest else 0
+
+    def start_over(self) -> None:
+        """Reads on from the latest run."""
+        self._earliest = None
+
+    def query(self, earliest: datetime | None = None) -> Expression:
+        """The query that finds the runs, or those of them that had started by `earliest`."""
+        terms = _terms(self._wanted)
+        if earliest:
+            terms.append({"$not": [{"$gt": [_field("started_at"), _literal(_iso(earliest))]}]})
+        body = {"project_id": self._client.project_id, "filter": self._filter}
+        return {**body, "query": {"$expr": terms[0] if len(terms) == 1 else {"$and": terms}}} if terms else body
+
+    def _add(self, page: Iterable[Run]) -> None:
+        """Keeps each run once, as it was when it had ended."""
+        for run in page:
+            earlier = self.found.get(run.run_id)
+            if earlier is None or earlier.is_open:
+                self.found[run.run_id] = run
+            self._earliest = min(self._earliest or run.started_at, run.started_at)
 
 
-def _listing(client: WeaveClient, wanted: RunFilter, ops: Sequence[str]) -> dict[str, Any]:
-    body = {
-        "project_id": client.project_id,
-        "filter": runs_filter(client.project_id, wanted, ops),
-        "sort_by": [{"field": "started_at", "direction": "desc"}],
-        "columns": list(CALL_COLUMNS),
-        "limit": PAGE,
-    }
-    expression = _query(wanted)
-    return {**body, "query": {"$expr": expression}} if expression else body
+def require_last_line(body: bytes) -> None:
+    """Raises `UnreadableBodyError` if the last line of a JSON-lines body is cut short."""
+    if body and not body.endswith((b"\n", b"}")):
+        raise UnreadableBodyError("the last line is cut short")
 
 
 def split_lines(body: bytes) -> list[bytes]:
     """The lines of a JSON-lines body. Raises `UnreadableBodyError` if the last one is cut short."""
-    if body and not body.endswith((b"\n", b"}")):
-        raise UnreadableBodyError("the last line is cut short")
+    require_last_line(body)
     return [line for line in body.split(b"\n") if line.strip()]
 
 
@@ -120,7 +143,7 @@ def runs_filter(project_id: str, wanted: RunFilter, ops: Sequence[str]) -> Expre
     return chosen
 
 
-def _query(wanted: RunFilter) -> Expression | None:
+def _terms(wanted: RunFilter) -> list[Expression]:
     terms: list[Expression] = []
     if wanted.since:
         terms.append({"$gte": [_field("started_at"), _literal(_iso(wanted.since))]})
@@ -130,9 +153,7 @@ def _query(wanted: RunFilter) -> Expression | None:
         terms.append(_any_ref(("inputs.self", "inputs.this"), wanted.evaluations))
     if wanted.models:
         terms.append(_any_ref(("inputs.model",), wanted.models))
-    if len(terms) < 2:
-        return terms[0] if terms else None
-    return {"$and": terms}
+    return terms
 
 
 def _any_ref(fields: Sequence[str], names: Sequence[str]) -> Expression:

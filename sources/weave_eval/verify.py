@@ -1,35 +1,31 @@
 """A project's runs of any age against the warehouse: missing, changed, grown, unproven and deleted ones.
 
-One listing tells which runs exist and whether their calls changed. Trials are counted, not read: one request for a
-hundred runs tells how many each has, to compare with what was counted at its last reading. What the warehouse holds is
+One listing tells which runs exist and whether their calls changed. Results are not read: one request for a hundred runs
+tells which trials each has and when they ended, to compare with those that were read. What the warehouse holds is
 compared with what was proven then, without a request.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import msgspec
-
-from .changes import Decision, ProjectState
+from .changes import Decision, ProjectState, Reason, is_abandoned, utc_now
 from .client import WeaveClient
 from .destinations import Profile
-from .discovery import run_exists, split_lines
+from .discovery import run_exists
 from .extraction import Extraction
-from .load import Execution, LoadOptions, LoadResult, locked_pipeline
+from .grown import StoredTrials, grown_runs
+from .load import Execution, LoadOptions, LoadResult, locked
+from .privacy import parse_rules
+from .resuming import lost_now, resume
 from .runs import Run
 from .settings import Settings
 from .trial_calls import growth_marks, read_trial_calls
 from .warehouse.standing import damaged_runs
-from .warehouse.stored import StoredRun, resolved_inputs, run_rows, stored_runs
-
-_RUNS_TOGETHER = 100
-_TRIALS_TOGETHER = 20_000
-_TRIAL_OPS = ("Evaluation.predict_and_score", "Evaluation.predictAndScore")
+from .warehouse.stored import StoredRun, resolved_inputs, run_rows, stored_runs, stored_trials
 
 
 @dataclass
@@ -73,7 +69,9 @@ def verify_project(settings: Settings, profile: Profile, options: LoadOptions, *
 
     Raises `SettingsError`, `ApiError`, `DestinationError` or `BusyError`.
     """
-    with locked_pipeline(settings, profile, options) as (pipeline, client):
+    with locked(settings, profile, options) as (location, client):
+        resumed = None if is_dry_run else resume(settings.project, profile, location, options.pipelines_dir)
+        lost = resumed.lost if resumed else lost_now(profile)
         extraction = Extraction(
             settings,
             client=client,
@@ -83,31 +81,35 @@ def verify_project(settings: Settings, profile: Profile, options: LoadOptions, *
             stored_inputs=partial(resolved_inputs, profile, settings.project),
         )
         listed = {run.run_id: run for run in extraction.list_runs(ProjectState())}
-        stored = stored_runs(profile, settings.project)
+        stored = [] if lost else stored_runs(profile, settings.project)
         damaged = damaged_runs(profile, settings.project, [run.run_id for run in stored if run.is_proven])
-        findings = compare(client, settings.project, listed, stored, damaged)
+        trials, has_ends = partial(stored_trials, profile), _has_ends(settings)
+        findings = compare(client, listed, stored, damaged, trials, has_ends=has_ends)
         repair = None
-        if not is_dry_run:
-            extraction.take(_decisions(client, listed, findings), findings.deleted)
+        if resumed:
+            extraction.take(_decisions(client, listed, findings, settings), findings.deleted)
             extraction.report.runs_listed = len(listed)
             extraction.report.runs_unchanged = len(listed) - len(findings.to_read)
-            repair = Execution(settings, profile, pipeline, extraction, "verify").run()
+            repair = Execution(settings, profile, resumed, extraction, "verify").run()
         return Verified(findings, repair, client.traffic.as_dict())
 
 
 def compare(
     client: WeaveClient,
-    project: str,
     listed: dict[str, Run],
     stored: Iterable[StoredRun],
-    damaged: Collection[str] = (),
+    damaged: Collection[str],
+    trials: StoredTrials,
+    *,
+    has_ends: bool,
 ) -> Findings:
     """What differs between the runs that Weave lists and those that the warehouse holds.
 
-    `damaged` are runs that no longer are in the warehouse as they were proven.
+    `damaged` are runs that no longer are in the warehouse as they were proven; `trials` and `has_ends` as in
+    `grown_runs`.
     """
     held = {run.run_id: run for run in stored}
-    found = Findings(project, len(listed))
+    found = Findings(client.project_id, len(listed))
     same: list[StoredRun] = []
     for run_id, run in listed.items():
         known = held.get(run_id)
@@ -119,72 +121,29 @@ def compare(
             found.unproven.append(run_id)
         else:
             same.append(known)
-    found.grown = _grown(client, same)
+    found.grown = grown_runs(client, same, trials, has_ends=has_ends)
     absent = [run_id for run_id, run in held.items() if run_id not in listed and not run.is_deleted]
     found.deleted = [run_id for run_id in absent if not run_exists(client, run_id)]
     return found
 
 
-def _grown(client: WeaveClient, runs: Sequence[StoredRun]) -> list[str]:
-    """The runs whose number of trials changed since they were read."""
-    grown: list[str] = []
-    for group in _groups(runs):
-        counts = _count_trials(client, [run.run_id for run in group])
-        grown += [run.run_id for run in group if counts[run.run_id] != run.trial_calls]
-    return grown
+def _has_ends(settings: Settings) -> bool:
+    """Whether the warehouse is told when trials end."""
+    rules = parse_rules(settings.privacy or ())
+    return all((rule.table, rule.column) != ("trials", "finished_at") for rule in rules)
 
 
-def _groups(runs: Sequence[StoredRun]) -> Iterator[list[StoredRun]]:
-    """Runs to count together: at most a hundred, with so many trials that an answer stays small."""
-    group: list[StoredRun] = []
-    trials = 0
-    for run in runs:
-        trials += run.trial_calls or 0
-        if group and (len(group) == _RUNS_TOGETHER or trials > _TRIALS_TOGETHER):
-            yield group
-            group, trials = [], run.trial_calls or 0
-        group.append(run)
-    if group:
-        yield group
-
-
-class _Child(msgspec.Struct):
-    parent_id: str | None = None
-
-
-class _Stats(msgspec.Struct):
-    count: int
-
-
-_CHILD = msgspec.json.Decoder(_Child)
-_STATS = msgspec.json.Decoder(_Stats)
-
-
-def _count_trials(client: WeaveClient, run_ids: Sequence[str]) -> Counter[str]:
-    """Trials by run: the trials' parents of several runs, the mere number of one."""
-    ops = [f"weave:///{client.project_id}/op/{op}:*" for op in _TRIAL_OPS]
-    body: dict[str, Any] = {
-        "project_id": client.project_id,
-        "filter": {"op_names": ops, "parent_ids": list(run_ids)},
-    }
-    if len(run_ids) == 1:
-        stats = client.post("/calls/query_stats", body, _STATS.decode, purpose="counting trials")
-        return Counter({run_ids[0]: stats.count})
-    body["columns"] = ["id", "parent_id"]
-    return client.post("/calls/stream_query", body, _parents, purpose="counting trials")
-
-
-def _parents(body: bytes) -> Counter[str]:
-    return Counter(str(_CHILD.decode(line).parent_id) for line in split_lines(body))
-
-
-def _decisions(client: WeaveClient, listed: dict[str, Run], findings: Findings) -> list[Decision]:
+def _decisions(client: WeaveClient, listed: dict[str, Run], findings: Findings, settings: Settings) -> list[Decision]:
     """What to read, earliest start first."""
+    now, windows = utc_now(), settings.windows()
     runs = sorted((listed[run_id] for run_id in findings.to_read), key=lambda run: (run.started_at, run.run_id))
     open_runs = [run for run in runs if run.is_open]
     growth = growth_marks(read_trial_calls(client, open_runs))
     missing = set(findings.missing)
-    return [
-        Decision(run, "new" if run.run_id in missing else "changed", run.fingerprint + growth.get(run.run_id, ""))
-        for run in runs
-    ]
+
+    def reason(run: Run) -> Reason:
+        if is_abandoned(run, now, windows):
+            return "abandoned"
+        return "new" if run.run_id in missing else "changed"
+
+    return [Decision(run, reason(run), run.fingerprint + growth.get(run.run_id, "")) for run in runs]

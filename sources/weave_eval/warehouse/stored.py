@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -69,6 +70,20 @@ def _proof(proof: tuple[str, bool, int | None] | None, load_id: str | None) -> t
     if proof is None or proof[0] != load_id:
         return False, None
     return proof[1], proof[2]
+
+
+def stored_trials(profile: Profile, run_ids: Collection[str]) -> dict[str, dict[str, datetime | None]]:
+    """When the trials of each of these runs ended, in UTC, by trial."""
+    ids = sorted(run_ids)
+    trials = sql_tables(profile.dataset)["trials"].c
+    query = select(trials.run_id, trials.trial_id, trials.finished_at)
+    found: dict[str, dict[str, datetime | None]] = defaultdict(dict)
+    with reading(profile) as connection:
+        for start in range(0, len(ids), _MAX_IDS):
+            chosen = query.where(trials.run_id.in_(ids[start : start + _MAX_IDS]))
+            for run_id, trial_id, ended in connection.execute(chosen):
+                found[run_id][trial_id] = _value(ended, profile, is_json=False)
+    return found
 
 
 def run_rows(profile: Profile, run_ids: Collection[str]) -> Tuples:

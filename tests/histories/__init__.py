@@ -1,0 +1,1 @@
+"""Projects that change between loads and during them."""
