@@ -99,7 +99,7 @@ def verify(loaded: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def _working(project: str, **given: Any) -> Iterator[tuple[Settings, Profile, LoadOptions]]:
     """What to load with. An error that another attempt would meet again ends the task without one."""
-    from weave_eval.errors import SettingsError, TerminalApiError
+    from weave_eval.errors import DefectError, SettingsError, TerminalApiError
     from weave_eval.load import LoadOptions, resolve_settings
 
     weave = _connection(WEAVE_CONNECTION)
@@ -109,7 +109,7 @@ def _working(project: str, **given: Any) -> Iterator[tuple[Settings, Profile, Lo
         try:
             options = LoadOptions(pipelines_dir=folder, wait_seconds=WAIT_SECONDS)
             yield resolve_settings(project=project, **given, **key), _profile(), options
-        except (SettingsError, TerminalApiError) as error:
+        except (DefectError, SettingsError, TerminalApiError) as error:
             raise AirflowFailException(str(error)) from None
 
 

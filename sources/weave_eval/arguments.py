@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
     verify = _command(commands, "verify", "compare all runs with the warehouse and repair it", _VERIFY_EXAMPLES)
     _add_projects(verify)
     _add_destination(verify)
-    verify.add_argument("--dry-run", action="store_true", help="say what differs, and repair nothing")
+    verify.add_argument("--dry-run", action="store_true", help="say what differs, and repair nothing (1 if so)")
     _add_wait(verify)
     _add_output(verify)
     check = _command(commands, "check", "check key, project and destination without loading", _CHECK_EXAMPLES)

@@ -1,7 +1,7 @@
 """`weave-eval`: the command line.
 
-Exit codes: 0 done, 1 a project failed (the others are loaded), 2 usage or configuration, 75 another load holds the
-lock, 130 interrupted, 141 nobody reads the output any more, 143 terminated.
+Exit codes: 0 done, 1 a project failed (the others are loaded) or differs, 2 usage or configuration, 75 another load
+holds the lock, 130 interrupted, 141 nobody reads the output any more, 143 terminated.
 """
 
 from __future__ import annotations

@@ -18,20 +18,22 @@ from dlt.common.pipeline import LoadInfo
 
 from .changes import Decision, utc_now
 from .client import WeaveClient
-from .destinations import Profile
+from .destinations import Location, Profile
 from .discovery import EVALUATE_OPS, RunFilter, list_runs
 from .errors import DestinationError, SettingsError, WeaveEvalError
 from .extraction import Extraction, Progress, Report, connect
 from .failures import destination_errors
 from .locks import load_lock
-from .pipelines import complete_tables, lock_path, make_pipeline, make_source, run_pipeline
+from .pipelines import complete_tables, lock_path, make_source, run_pipeline, saved_state
 from .proving import Proof, proof_rows, prove
 from .read_runs import ReadRun, recall
-from .records import Record, saved_state, write_records
+from .records import Record, write_records
+from .resuming import Resumed, expected_state, finish_packages, resume
 from .runs import parse_time
 from .settings import Settings
 from .sync_record import SyncRecord
 from .warehouse.database_lock import database_lock
+from .warehouse.file_in_use import busy_if_in_use
 from .warehouse.stored import resolved_inputs, run_rows, stored_run_ids
 
 SECTIONS = ("sources", "weave_eval")
@@ -135,7 +137,8 @@ def load_project(settings: Settings, profile: Profile, options: LoadOptions = _D
     Raises `SettingsError`, `ApiError`, `DestinationError` or `BusyError`; whatever was loaded before the error stays
     loaded, and the next load goes on from there.
     """
-    with locked_pipeline(settings, profile, options) as (pipeline, client):
+    with locked(settings, profile, options) as (location, client):
+        resumed = resume(settings.project, profile, location, options.pipelines_dir)
         extraction = Extraction(
             settings,
             client=client,
@@ -146,42 +149,41 @@ def load_project(settings: Settings, profile: Profile, options: LoadOptions = _D
             stored_inputs=partial(resolved_inputs, profile, settings.project),
         )
         command = "full load" if extraction.is_full else "range load" if extraction.is_range else "load"
-        return Execution(settings, profile, pipeline, extraction, command).run()
+        return Execution(settings, profile, resumed, extraction, command).run()
 
 
 @contextmanager
-def locked_pipeline(
-    settings: Settings, profile: Profile, options: LoadOptions
-) -> Iterator[tuple[dlt.Pipeline, WeaveClient]]:
-    """The project's pipeline and a client, while no other load of the same runs."""
+def locked(settings: Settings, profile: Profile, options: LoadOptions) -> Iterator[tuple[Location, WeaveClient]]:
+    """Where the profile leads and a client, while no other load of the same project runs."""
     client = connect(settings)
     with destination_errors(profile):
         location = profile.location()
     purpose = f"loading {settings.project}"
     with (
         load_lock(lock_path(location, settings.project), purpose, options.wait_seconds),
+        busy_if_in_use(profile),
         destination_errors(profile),
         database_lock(location, settings.project, options.wait_seconds),
     ):
-        yield make_pipeline(settings.project, profile, location, options.pipelines_dir), client
+        yield location, client
     client.close()
 
 
 class Execution:
     """One execution of a command that loads: chunks, proof, and the record it leaves."""
 
-    def __init__(
-        self, settings: Settings, profile: Profile, pipeline: dlt.Pipeline, extraction: Extraction, command: str
-    ):
+    def __init__(self, settings: Settings, profile: Profile, resumed: Resumed, extraction: Extraction, command: str):
         self._settings = settings
         self._profile = profile
-        self._pipeline = pipeline
+        self._pipeline = resumed.pipeline
         self._extraction = extraction
         self._record = SyncRecord(utc_now(), command, profile.name)
         self._load_ids: list[str] = []
         self._proofs: list[Proof] = []
         self._settled: set[str] = set()
+        self._is_complete = False
         extraction.is_proven_later = True
+        extraction.report.warnings += resumed.warnings
 
     def run(self) -> LoadResult:
         """Loads and proves; an error is recorded, where that can be done, and raised."""
@@ -205,7 +207,7 @@ class Execution:
     def _load(self) -> None:
         """Finishes what an earlier load left behind, then loads chunk after chunk."""
         if self._pipeline.has_pending_data:
-            self._note(run_pipeline(self._pipeline))
+            self._note(finish_packages(self._pipeline, self._profile))
         while self._extraction.has_more:
             source = make_source(self._extraction, is_indexed=self._profile.type == "postgres")
             self._note(run_pipeline(self._pipeline, source))
@@ -231,8 +233,16 @@ class Execution:
         """Remembers what was loaded; the tables are completed once the first chunk has made them."""
         loaded = list(info.loads_ids) if info else []
         if loaded and not self._load_ids:
-            self._extraction.report.warnings += complete_tables(self._pipeline, self._profile)
+            self._extraction.report.warnings += self._complete_tables()
         self._load_ids += loaded
+
+    def _complete_tables(self) -> list[str]:
+        """Completes the tables: once, if that makes all of them, as it does where there are views that read them."""
+        if self._is_complete:
+            return []
+        warnings = complete_tables(self._pipeline, self._profile)
+        self._is_complete = self._profile.has_views and not warnings
+        return warnings
 
     def _prove_or_repeat(self) -> list[str]:
         """Runs that have ended and do not reconcile, also after they were read a second time."""
@@ -296,7 +306,7 @@ class Execution:
             proven = [proof.landed.run_id for proof in proofs]
             project = self._settings.project
             write_records(self._pipeline, project, records, heartbeat, proven=proven, removed=removed)
-            complete_tables(self._pipeline, self._profile)
+            self._complete_tables()
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:
@@ -337,9 +347,7 @@ def plan_project(settings: Settings, profile: Profile, options: LoadOptions = _D
     stored = stored_run_ids(profile, settings.project) if options.is_full else None
     extraction = Extraction(settings, client=client, stored_ids=stored)
     with destination_errors(profile):
-        pipeline = make_pipeline(settings.project, profile, profile.location(), options.pipelines_dir)
-        pipeline.sync_destination()
-    saved = saved_state(pipeline).get("projects", {})
+        saved = expected_state(settings.project, profile).get("projects", {})
     decisions = extraction.plan(saved.get(extraction.state_key))
     client.close()
     reasons: Counter[str] = Counter(decision.reason for decision in decisions)

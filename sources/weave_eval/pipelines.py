@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dlt
 import duckdb
@@ -15,7 +16,6 @@ from dlt.common.pipeline import LoadInfo, get_dlt_pipelines_dir
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract.source import DltSource
 from dlt.pipeline.helpers import retry_schema_update
-from sqlglot.errors import SqlglotError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
 from .destinations import Location, Profile
@@ -23,6 +23,7 @@ from .errors import DestinationError
 from .extraction import Extraction
 from .failures import one_line
 from .locks import require_writable
+from .saved_state import digest
 from .schema import CONTRACT, dlt_schema
 from .source import evaluation_resources
 from .warehouse.comments import update_comments
@@ -30,10 +31,16 @@ from .warehouse.layout import make_indexes
 from .warehouse.view_making import make_views
 
 _SCHEMA_ATTEMPTS = 6
+_BASED_ON = "weave_eval_based_on"
 
 
 def run_pipeline(pipeline: dlt.Pipeline, source: DltSource | None = None) -> LoadInfo | None:
-    """Runs the pipeline, again if another project's load made the same tables at the same moment."""
+    """Runs the pipeline, again if another project's load made the same tables at the same moment.
+
+    The working folder remembers what state a new package starts from.
+    """
+    if source:
+        pipeline.set_local_state_val(_BASED_ON, digest(saved_state(pipeline)))
     retrying = Retrying(
         retry=retry_if_exception(retry_schema_update()),
         stop=stop_after_attempt(_SCHEMA_ATTEMPTS),
@@ -43,6 +50,18 @@ def run_pipeline(pipeline: dlt.Pipeline, source: DltSource | None = None) -> Loa
     # A later attempt finishes the package that the first one has made.
     todo = [source]
     return retrying(lambda: pipeline.run(todo.pop() if todo else None))
+
+
+def based_on(pipeline: dlt.Pipeline) -> str | None:
+    """The digest of the state that the pipeline's latest package started from."""
+    local: Mapping[str, Any] = pipeline.state["_local"]
+    return local.get(_BASED_ON)
+
+
+def saved_state(pipeline: dlt.Pipeline) -> Mapping[str, Any]:
+    """The source's part of the pipeline's state."""
+    state: Mapping[str, Any] = pipeline.state.get("sources", {}).get("weave_eval", {})
+    return state
 
 
 def complete_tables(pipeline: dlt.Pipeline, profile: Profile) -> list[str]:
@@ -64,7 +83,7 @@ def _noted(warnings: list[str], what: str) -> Iterator[None]:
     """Turns an error into a warning."""
     try:
         yield
-    except (DestinationException, DestinationError, duckdb.Error, SqlglotError) as error:
+    except (DestinationException, DestinationError, duckdb.Error) as error:
         warnings.append(f"The rows are loaded, but {what}: {one_line(error)}")
 
 
@@ -82,15 +101,19 @@ def make_pipeline(project: str, profile: Profile, location: Location, pipelines_
     Its working folder belongs to one place: what was loaded elsewhere must not count here. Raises `SettingsError` if
     that folder cannot be written to.
     """
-    slug = project_slug(project)
     folder = pipelines_folder(location, pipelines_dir)
     require_writable(folder)
     return dlt.pipeline(
-        pipeline_name=f"weave_eval_{slug}",
-        destination=profile.destination(staging_layout=f"%s_staging_{slug}"),
+        pipeline_name=pipeline_name(project),
+        destination=profile.destination(staging_layout=f"%s_staging_{project_slug(project)}"),
         dataset_name=profile.dataset,
         pipelines_dir=str(folder),
     )
+
+
+def pipeline_name(project: str) -> str:
+    """The name of the project's pipeline."""
+    return f"weave_eval_{project_slug(project)}"
 
 
 def pipelines_folder(location: Location, pipelines_dir: str | None = None) -> Path:

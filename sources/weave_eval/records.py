@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -81,9 +81,3 @@ def _source(contents: _Contents, *, is_indexed: bool) -> DltSource:
 
 def _is_postgres(pipeline: dlt.Pipeline) -> bool:
     return pipeline.destination is not None and pipeline.destination.destination_type.endswith("postgres")
-
-
-def saved_state(pipeline: dlt.Pipeline) -> Mapping[str, Mapping[str, str]]:
-    """The source's part of the pipeline's state."""
-    state: Mapping[str, Mapping[str, str]] = pipeline.state.get("sources", {}).get("weave_eval", {})
-    return state

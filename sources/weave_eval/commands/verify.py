@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..cli import DONE
+from ..cli import DONE, FAILED
 from ..console import Console
 from ..destinations import Profile
 from ..load import LoadOptions, resolve_settings
@@ -27,9 +27,14 @@ def _verify_one(console: Console, options: argparse.Namespace, project: str | No
     fields, sentence = {**findings.as_dict(), **verified.traffic}, _findings_text(findings, verified.traffic)
     if repair is None or findings.is_clean:
         console.result(fields, sentence)
-        return DONE
+        return DONE if findings.is_clean else _show_unrepaired(console, findings)
     console.result({**fields, "repair": repair.as_dict()}, f"{sentence}\n{result_text(repair)}")
     return show_doubts(console, repair)
+
+
+def _show_unrepaired(console: Console, findings: Findings) -> int:
+    console.error(f"{findings.project}: the warehouse differs from Weave. Run verify without --dry-run to repair it.")
+    return FAILED
 
 
 def _findings_text(findings: Findings, traffic: dict[str, int]) -> str:

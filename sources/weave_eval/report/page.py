@@ -19,7 +19,6 @@ from ..destinations import Profile
 from ..errors import SettingsError
 from ..evaluating.run_names import find_run
 from ..warehouse.engine import reading
-from ..warehouse.file_in_use import busy_if_in_use
 from ..warehouse.judged_runs import WarehouseRuns
 from . import charts, findings, formats
 from .changes import Change, changes
@@ -52,7 +51,7 @@ def warehouse_page(profile: Profile, request: Request) -> str:
     Raises `SettingsError` for a run or metric that is not there or views that are missing, `DestinationError`, or
     `BusyError` for a DuckDB file that is being loaded into.
     """
-    with busy_if_in_use(profile), reading(profile) as connection:
+    with reading(profile) as connection:
         source = WarehouseRuns(connection, profile)
         reader = None
         if inspect(connection).has_table("evaluation_runs", schema=profile.dataset):

@@ -15,14 +15,18 @@ from sqlalchemy.sql.compiler import IdentifierPreparer
 
 from ..destinations import Location, Profile
 from ..failures import destination_errors
+from .file_in_use import busy_if_in_use
 
 _IN_URL = ("account", "user", "password", "database", "warehouse", "role")
 
 
 @contextmanager
 def reading(profile: Profile) -> Iterator[Connection]:
-    """A connection to a profile's warehouse. Raises `SettingsError` or `DestinationError`."""
-    with destination_errors(profile):
+    """A connection to a profile's warehouse.
+
+    Raises `SettingsError`, `DestinationError`, or `BusyError` for a DuckDB file that is being loaded into.
+    """
+    with busy_if_in_use(profile), destination_errors(profile):
         engine = make_engine(profile.location())
         try:
             with engine.connect() as connection:

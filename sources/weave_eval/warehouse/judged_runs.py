@@ -13,7 +13,6 @@ from sqlalchemy import Connection, Row, Select, Table, func, inspect, select
 from ..destinations import Profile
 from ..evaluating.run_results import Content, Metric, RunFacts, RunResults, Trial, is_score, judged_score
 from .engine import reading
-from .file_in_use import busy_if_in_use
 from .metadata import sql_tables
 
 _MAX_IDS = 500
@@ -33,7 +32,7 @@ def judged_runs(profile: Profile, project: str | None = None) -> Iterator[Wareho
 
     Raises `SettingsError`, `DestinationError`, or `BusyError` for a DuckDB file that is being loaded into.
     """
-    with busy_if_in_use(profile), reading(profile) as connection:
+    with reading(profile) as connection:
         yield WarehouseRuns(connection, profile, project)
 
 
