@@ -33,6 +33,8 @@ _DRIVERS = {
     "bigquery": ("google.cloud.bigquery", "sqlalchemy_bigquery"),
     "snowflake": ("snowflake.connector", "snowflake.sqlalchemy"),
 }
+_OWN = {kind: f"{__package__}.warehouse.{kind}_destination.{kind}" for kind in ("duckdb", "postgres")}
+"""The destinations that dlt loads into in another way than its own."""
 _BUILT_IN = {DEFAULT_PROFILE: {"type": "duckdb", "dataset": DEFAULT_DATASET, "credentials": "weave_eval.duckdb"}}
 
 _DECLARED: dict[str, dict[str, Any]] = {"destination": {}}
@@ -190,7 +192,8 @@ def _is_installed(module: str) -> bool:
 
 def _register(profile: Profile) -> None:
     """Lets dlt look up the profile's settings, after its own providers."""
-    _DECLARED["destination"][profile.name] = {**profile.settings, "destination_type": profile.type}
+    kind = _OWN.get(profile.type, profile.type)
+    _DECLARED["destination"][profile.name] = {**profile.settings, "destination_type": kind}
     provider = CustomLoaderDocProvider(FILE_NAME, lambda: _DECLARED, supports_secrets=True, locations=[FILE_NAME])
     if all(known.name != FILE_NAME for known in dlt.config.config_providers):
         dlt.config.register_provider(provider)

@@ -33,14 +33,17 @@ from .credentials import api_key, trace_base_url, web_base_url
 from .discovery import EVALUATE_OPS, RunFilter, list_runs, list_v2_run_ids, read_v2_run, run_exists
 from .errors import TerminalApiError
 from .flatten import RunBatch, RunReading, Tuples, marked_deleted
+from .garbage import rarely_collected
 from .limiter import RateLimiter
 from .package_files import Package, TableItem
 from .predictions import is_v2_run
 from .privacy import Privacy
 from .read_runs import ReadRun, forget, remember
+from .refs import call_url
 from .results import PageSize, ResultsReader, RunRead, Wants
 from .run_writer import RunWriter
 from .runs import Run
+from .saved_state import is_sound
 from .settings import Settings
 from .trial_calls import growth_marks, read_trial_calls
 
@@ -218,6 +221,8 @@ class Extraction:
 
     def items(self, saved: MutableMapping[str, Any], package: Package) -> Iterator[TableItem]:
         """The items of the next chunk; updates the saved state of the source at the end."""
+        if not is_sound(saved, self._clock()):
+            saved.clear()
         projects = saved.setdefault("projects", {})
         if self._todo is None:
             self.plan(projects.get(self.state_key))
@@ -295,14 +300,15 @@ class Extraction:
         size = PageSize(settings.page_rows, settings.max_page_bytes)
         reader = ResultsReader(self.client, wants, size, settings.parallelism, with_costs=settings.with_costs)
         total = self.report.runs_read + len(chunk) + len(self._todo or ())
-        for part in reader.read(chunk):
-            if isinstance(part, RunRead):
-                yield from self._finish(part, writer)
-                self._progress(self.report.runs_read, total)
-            else:
-                decision, batch = part
-                self._forget_known_inputs(batch)
-                yield from writer.write(decision.run.run_id, batch)
+        with rarely_collected():
+            for part in reader.read(chunk):
+                if isinstance(part, RunRead):
+                    yield from self._finish(part, writer)
+                    self._progress(self.report.runs_read, total)
+                else:
+                    decision, batch = part
+                    self._forget_known_inputs(batch)
+                    yield from writer.write(decision.run.run_id, batch)
         yield from self._write_unresolved(writer)
 
     def _finish(self, read: RunRead, writer: RunWriter) -> Iterator[TableItem]:
@@ -313,7 +319,7 @@ class Extraction:
         reading = RunReading(
             status=read.decision.status,
             synced_at=self._clock(),
-            url=f"{web_base_url(self.client.base_url)}/{self.client.project_id}/r/call/{run_id}",
+            url=call_url(web_base_url(self.client.base_url), self.client.project_id, run_id),
             results_load_id=writer.load_id if read.counts else None,
             counts=read.counts,
         )

@@ -71,7 +71,10 @@ def _row(decision_id: str, decision: Decision, decided_at: datetime, read_from: 
 def _source(project: str, rows: Tuples, folder: Path) -> DltSource:
     @dlt.resource(name="decisions", selected=False)
     def decisions() -> Iterator[TableItem]:
-        writer = RunWriter(project, current_package((TABLE,)), folder, Privacy(()))
+        package = current_package((TABLE,))
+        if package.form == "parquet":  # which, without a staging table, Postgres would not take as `jsonb`
+            package = package._replace(form="arrow")
+        writer = RunWriter(project, package, folder, Privacy(()))
         yield from writer.add(TABLE, rows)
         yield from writer.flush()
 

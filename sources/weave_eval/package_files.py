@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -23,8 +23,12 @@ from .tables import TABLES_BY_NAME
 Form = Literal["parquet", "jsonl", "arrow"]
 
 _FORMS: dict[str, Form] = {"duckdb": "parquet", "postgres": "parquet", "bigquery": "jsonl", "snowflake": "jsonl"}
+# For lack of this hint, dlt turns parquet for Postgres into CSV, which cannot tell empty texts from missing ones.
+_HINTS: dict[Form, Any] = {"parquet": dlt.mark.make_hints(file_format="parquet"), "jsonl": None}
+_REPEATED = frozenset({"project_id", "run_id", "scorer_name", "path", "value_type", "_dlt_load_id"})
 _MAX_ROWS = 100_000
-_MAX_BYTES = 48_000_000
+_MAX_BYTES = 24_000_000
+_GROUP_BYTES = 4_000_000
 
 
 class Package(NamedTuple):
@@ -66,13 +70,16 @@ class PackageFiles:
         self._form = form
         self._folder = folder
         self._batches: dict[str, list[pa.RecordBatch]] = defaultdict(list)
+        self._rows: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
         self._files = 0
 
     def add(self, table: str, batch: pa.RecordBatch) -> Iterator[TableItem]:
         """Takes a batch; yields an item if the table's batches have become large."""
-        batches = self._batches[table]
-        batches.append(batch)
-        if sum(b.num_rows for b in batches) >= _MAX_ROWS or sum(b.nbytes for b in batches) >= _MAX_BYTES:
+        self._batches[table].append(batch)
+        self._rows[table] += batch.num_rows
+        self._bytes[table] += batch.nbytes
+        if self._rows[table] >= _MAX_ROWS or self._bytes[table] >= _MAX_BYTES:
             yield self._item(table)
 
     def flush(self) -> Iterator[TableItem]:
@@ -82,15 +89,24 @@ class PackageFiles:
 
     def _item(self, table: str) -> TableItem:
         rows = pa.Table.from_batches(self._batches.pop(table))
+        self._rows[table] = self._bytes[table] = 0
         if self._form == "arrow":
             return TableItem(table, rows)
         self._files += 1
         path = self._folder / f"{table}.{self._files}.{self._form}"
         if self._form == "parquet":
-            pq.write_table(rows, path, compression="zstd", compression_level=1)
+            write_parquet(rows, path)
         else:
             write_json_lines(table, rows, path)
-        return TableItem(table, dlt.mark.with_file_import(str(path), self._form, rows.num_rows))
+        return TableItem(table, dlt.mark.with_file_import(str(path), self._form, rows.num_rows, _HINTS[self._form]))
+
+
+def write_parquet(rows: pa.Table, path: Path) -> None:
+    """Writes rows as parquet that is quick to make and to read; nothing looks for rows by its statistics."""
+    few = [name for name in rows.schema.names if name in _REPEATED]
+    group = max(1, int(rows.num_rows * min(1.0, _GROUP_BYTES / max(1, rows.nbytes))))
+    options: dict[str, Any] = {"use_dictionary": few, "write_statistics": False, "row_group_size": group}
+    pq.write_table(rows, path, compression="snappy", **options)
 
 
 def write_json_lines(table: str, rows: pa.Table, path: Path) -> None:

@@ -18,7 +18,7 @@ from .sanitize import Changes, clean, clean_text, clean_texts, needs_cleaning, p
 NULL = msgspec.Raw(b"null")
 
 
-class Trial(msgspec.Struct, forbid_unknown_fields=True):
+class Trial(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """One trial. `extra` holds what has no field here, as JSON text."""
 
     predict_and_score_call_id: str
@@ -33,14 +33,14 @@ class Trial(msgspec.Struct, forbid_unknown_fields=True):
     extra: bytes | None = None
 
 
-class RunTrials(msgspec.Struct, forbid_unknown_fields=True):
+class RunTrials(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """The trials of one input in one run."""
 
     evaluation_call_id: str
     trials: list[Trial] = []
 
 
-class Row(msgspec.Struct, forbid_unknown_fields=True):
+class Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """One input and its trials. `raw_data_row` is the input, or its ref where that could not be resolved."""
 
     row_digest: str

@@ -8,7 +8,7 @@ halved until the rows that make it fail stand alone; their trials are made from 
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -25,11 +25,14 @@ from .reconcile import ApiFacts
 from .trial_calls import TrialCalls, read_trial_calls
 
 _GROUP = 10
+_WAITING = 4
 _MAX_CALLS_BYTES = 64_000_000
 _FAILURE = 500
 _MAYBE_FOR_EVER = frozenset({408, 500, 502, 504})
 _NO_RUN = "00000000-0000-0000-0000-000000000000"
 _UNKNOWN_FIELD = 422
+_GIVEN_UP = 200
+_SUPPOSED = 8
 _PAST_THE_END = 1_000_000_000
 _MAX_NAMED = 20
 
@@ -89,13 +92,14 @@ class _Reading:
     total_rows: int | None = None
     is_poisoned: bool = False
     calls: TrialCalls = field(default_factory=dict)
+    trial_calls: int = 0
 
 
 _Task = tuple[_Reading, Callable[[], Any], Callable[[_Reading, Any], Iterator[RunBatch]]]
 
 
 class ResultsReader:
-    """Reads the results of runs with `parallelism` requests at once and about twice as many answers in memory."""
+    """Reads the results of runs with `parallelism` requests at once and few more answers in memory."""
 
     def __init__(self, client: WeaveClient, wants: Wants, size: PageSize, parallelism: int, *, with_costs: bool = True):
         self._client = client
@@ -126,7 +130,7 @@ class ResultsReader:
                 group, calls = groups.popleft(), next_calls.result()
                 next_calls = self._submit_calls(pool, groups)
                 yield from self._open(group, calls)
-            while self._tasks and len(running) < 2 * self._parallelism:
+            while self._tasks and len(running) < self._parallelism + _WAITING:
                 task = self._tasks.popleft()
                 running[pool.submit(task[1])] = task
             for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
@@ -151,13 +155,15 @@ class ResultsReader:
             return self._read_calls(group[:middle]) | self._read_calls(group[middle:])
 
     def _open(self, group: Sequence[Decision], calls: TrialCalls) -> Iterator[RunRead]:
+        trial_calls = Counter(call.run_id for call in calls.values())
         for decision in group:
-            flattener = RunFlattener(decision.run.run_id, calls, has_inputs=self._wants.inputs)
-            reading = _Reading(decision, flattener, calls=calls)
+            run_id = decision.run.run_id
+            flattener = RunFlattener(run_id, calls, has_inputs=self._wants.inputs)
+            reading = _Reading(decision, flattener, calls=calls, trial_calls=trial_calls[run_id])
             if self._wants.rows:
                 self._plan(reading, self._page_rows())
             if self._wants.summary:
-                self._add(reading, partial(self._read_summary, decision.run.run_id), _take_summary)
+                self._add(reading, partial(self._read_summary, run_id), _take_summary)
             if not reading.tasks:
                 yield RunRead(decision, None, None, [])
 
@@ -169,7 +175,6 @@ class ResultsReader:
             reading.is_poisoned = False
             self._add(reading, partial(self._rebuild, reading), self._take_pages)
             return
-        own_calls = [call for call in reading.calls.values() if call.run_id == reading.decision.run.run_id]
         yield RunRead(
             reading.decision,
             reading.flattener.counts if self._wants.rows else None,
@@ -177,7 +182,7 @@ class ResultsReader:
             reading.warnings,
             reading.has_no_summary,
             reading.total_rows,
-            len(own_calls) if self._wants.rows else None,
+            reading.trial_calls if self._wants.rows else None,
         )
 
     def _add(
@@ -206,6 +211,11 @@ class ResultsReader:
             return self._size.rows
         return max(1, min(self._size.rows, int(self._size.max_bytes / 2 / self._bytes_per_row)))
 
+    def _note_weight(self, error: TransientApiError, limit: int) -> None:
+        """Supposes, of an answer that was given up, rows so heavy that it will not be tried with many again."""
+        if isinstance(error, TooHeavyError) and error.status == _GIVEN_UP:
+            self._bytes_per_row = max(self._bytes_per_row, _SUPPOSED * self._size.max_bytes / limit)
+
     def _take_pages(self, reading: _Reading, pages: Sequence[Page]) -> Iterator[RunBatch]:
         for page in pages:
             if page.rows:
@@ -223,14 +233,16 @@ class ResultsReader:
         """The rows of a range: one page, or several where the server cannot give them at once."""
         if run_id in self._failing_runs:
             return [Page(is_poisoned=True)]
-        try:
-            return [self._read_page(run_id, offset, limit)]
-        except TransientApiError as error:
-            if not (error.status in _MAYBE_FOR_EVER or isinstance(error, TooHeavyError)):
-                raise
-            self._require_results(error)
-            if limit == 1:
-                return [self._read_failing_row(run_id, offset)]
+        if limit <= 2 * self._page_rows():
+            try:
+                return [self._read_page(run_id, offset, limit)]
+            except TransientApiError as error:
+                if not (error.status in _MAYBE_FOR_EVER or isinstance(error, TooHeavyError)):
+                    raise
+                self._require_results(error)
+                if limit == 1:
+                    return [self._read_failing_row(run_id, offset)]
+                self._note_weight(error, limit)
         half = (limit + 1) // 2
         return self._read_range(run_id, offset, half) + self._read_range(run_id, offset + half, limit - half)
 

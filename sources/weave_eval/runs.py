@@ -69,7 +69,13 @@ def parse_time(text: object) -> datetime:
     """A time of the API (RFC 3339, any offset or none for UTC) in UTC. Raises `ValueError`."""
     if not isinstance(text, str):
         raise ValueError(f"{text!r} is no time")  # noqa: TRY004 - values of the API, not of a caller
-    moment = msgspec.convert(text.replace(" ", "T", 1), datetime)
+    return in_utc(msgspec.convert(text.replace(" ", "T", 1), datetime))
+
+
+def in_utc(moment: datetime) -> datetime:
+    """A time of the API in UTC; one without an offset is."""
+    if moment.tzinfo is timezone.utc:
+        return moment
     return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
 
 

@@ -15,9 +15,9 @@ import msgspec
 
 from .calls import read_calls
 from .client import WeaveClient
-from .discovery import PAGE, split_lines
+from .discovery import PAGE, require_last_line, split_lines
 from .errors import UnreadableBodyError
-from .runs import Run, parse_time
+from .runs import Run, in_utc
 from .sanitize import Changes, clean, clean_text, parse_tolerantly
 
 COLUMNS = ("id", "parent_id", "op_name", "started_at", "ended_at", "exception")
@@ -34,12 +34,12 @@ class TrialCall(NamedTuple):
     error: str | None
 
 
-class _Call(msgspec.Struct):
+class _Call(msgspec.Struct, gc=False):
     id: str
-    started_at: str
+    started_at: datetime
     op_name: str
     parent_id: str | None = None
-    ended_at: str | None = None
+    ended_at: datetime | None = None
     exception: str | None = None
 
 
@@ -77,6 +77,15 @@ def _child_of(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _parse_calls(body: bytes) -> list[_Call]:
+    require_last_line(body)
+    try:
+        return _CALL.decode_lines(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _parse_odd_calls(body)
+
+
+def _parse_odd_calls(body: bytes) -> list[_Call]:
+    """Line by line, where a line holds what msgspec does not take."""
     try:
         return [_parse_call(line) for line in split_lines(body)]
     except (ValueError, msgspec.MsgspecError) as error:
@@ -93,15 +102,15 @@ def _parse_call(line: bytes) -> _Call:
 def _trials(run_ids: set[str], calls: Sequence[_Call]) -> TrialCalls:
     trials = {call.id: call for call in calls if call.parent_id in run_ids and _is_trial(call)}
     errors = {call.id: call.exception for call in trials.values() if call.exception}
-    for call in sorted(calls, key=lambda call: (parse_time(call.started_at), call.id)):
-        if call.exception and call.parent_id in trials:
-            errors.setdefault(call.parent_id, call.exception)
+    failed = [call for call in calls if call.exception and call.parent_id in trials]
+    for call in sorted(failed, key=lambda call: (in_utc(call.started_at), call.id)):
+        errors.setdefault(str(call.parent_id), str(call.exception))
     return {
         call.id: TrialCall(
             trial_id=call.id,
             run_id=str(call.parent_id),
-            started_at=parse_time(call.started_at),
-            finished_at=parse_time(call.ended_at) if call.ended_at else None,
+            started_at=in_utc(call.started_at),
+            finished_at=in_utc(call.ended_at) if call.ended_at else None,
             error=clean_text(errors[call.id], Changes()) if call.id in errors else None,
         )
         for call in trials.values()

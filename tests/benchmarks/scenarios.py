@@ -16,6 +16,7 @@ from tests.benchmarks.running_api import RunningApi, running_api
 from tests.benchmarks.shape import SIZES, Shape
 
 _EDITED = 10
+_NEXT_TO_NOTHING = 60
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,19 @@ def growth(plan: Plan, results: Results) -> None:
                         results.add(case, OURS.name, OURS.run(api, destination, place))
 
 
+def inputs(plan: Plan, results: Results) -> None:
+    """What a load would save at most if it did not download inputs: the same runs with inputs of next to nothing."""
+    for size in plan.sizes:
+        for name, shape in {
+            "": SIZES[size],
+            " without inputs": replace(SIZES[size], input_bytes=_NEXT_TO_NOTHING),
+        }.items():
+            with running_api(shape) as api:
+                for destination in plan.destinations:
+                    case = Case("inputs", f"{size}{name}", 0, destination.name)
+                    Turn(case, (OURS,), destination).measure(plan.repeats, api, results)
+
+
 def cold(plan: Plan, results: Results) -> None:
     """What starts: the command line's help, dlt, and the source with dlt."""
     commands = {
@@ -132,4 +146,4 @@ def cold(plan: Plan, results: Results) -> None:
                 results.add(Case("cold", ""), name, measure(command, {"HOME": folder}, Path(folder)))
 
 
-SCENARIOS = {scenario.__name__: scenario for scenario in (load, unchanged, growth, large, cold)}
+SCENARIOS = {scenario.__name__: scenario for scenario in (load, unchanged, growth, large, inputs, cold)}

@@ -1,0 +1,107 @@
+"""dlt's DuckDB destination, merging from the parquet files of a load.
+
+dlt copies files into staging tables first and merges from those, so that every row is written twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+import dlt.destinations
+from dlt.common.destination.client import FollowupJobRequest, LoadJob
+from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.storages.load_package import LoadJobInfo
+from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
+from dlt.destinations.impl.duckdb.duck import DuckDbClient
+from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+from dlt.destinations.job_impl import FinalizedLoadJobWithFollowupJobs
+from dlt.destinations.sql_jobs import SqlMergeFollowupJob
+
+_LOADING = {"memory_limit": "384MB", "preserve_insertion_order": False}
+"""DuckDB takes most of the machine's memory if it is let; a merge needs little, and writes to disk what is too much."""
+
+_GLOB = re.compile(r"[*?\[]")
+
+
+class _FilesForStaging(DuckDbSqlClient):
+    """Names the files of a table where SQL wants its staging table."""
+
+    def of(self, paths: dict[str, list[str]]) -> _FilesForStaging:
+        """Takes the paths of each table's files."""
+        self._paths = paths
+        return self
+
+    def make_qualified_table_name(self, table_name: str, quote: bool = True, casefold: bool = True) -> str:  # noqa: FBT001, FBT002 - dlt's signature
+        """The table, or in place of its staging table the files."""
+        if not self.is_staging_dataset_active:
+            return super().make_qualified_table_name(table_name, quote, casefold)
+        return f"read_parquet([{', '.join(map(_literal, self._paths[table_name]))}], union_by_name = true)"
+
+
+class _Client(DuckDbClient):
+    def should_load_data_to_staging_dataset(self, table_name: str) -> bool:  # noqa: ARG002
+        """No table is staged."""
+        return False
+
+    def create_load_job(
+        self,
+        table: PreparedTableSchema,
+        file_path: str,
+        load_id: str,
+        restore: bool = False,  # noqa: FBT001, FBT002 - dlt's signature
+    ) -> LoadJob:
+        """The rows of a merged table stay in their file until the merge reads them."""
+        if table["write_disposition"] == "merge" and file_path.endswith(".parquet"):
+            return FinalizedLoadJobWithFollowupJobs(file_path)
+        return super().create_load_job(table, file_path, load_id, restore)
+
+    def create_table_chain_completed_followup_jobs(
+        self,
+        table_chain: Sequence[PreparedTableSchema],
+        completed_table_chain_jobs: Sequence[LoadJobInfo] | None = None,
+    ) -> list[FollowupJobRequest]:
+        """The merge of a table, once all its files are there."""
+        if table_chain[0]["write_disposition"] != "merge":
+            return super().create_table_chain_completed_followup_jobs(table_chain, completed_table_chain_jobs)
+        paths = defaultdict(list)
+        for job in completed_table_chain_jobs or ():
+            if job.file_path.endswith(".parquet"):
+                paths[job.job_file_info.table_name].append(job.file_path)
+        client = self.sql_client
+        files = _FilesForStaging(
+            client.dataset_name, client.staging_dataset_name, client.credentials, client.capabilities
+        )
+        return [SqlMergeFollowupJob.from_table_chain(table_chain, files.of(paths))]
+
+
+class duckdb(dlt.destinations.duckdb):  # noqa: N801 - dlt knows destinations by such names
+    """DuckDB."""
+
+    def configuration(
+        self,
+        initial_config: DuckDbClientConfiguration,
+        accept_partial: bool = False,  # noqa: FBT001, FBT002 - dlt's signature
+    ) -> DuckDbClientConfiguration:
+        """Dlt's settings, and what a profile's `global_config` does not set otherwise."""
+        config = super().configuration(initial_config, accept_partial)
+        if config.credentials:
+            config.credentials.global_config = {**_LOADING, **(config.credentials.global_config or {})}
+        return config
+
+    @property
+    def client_class(self) -> type[DuckDbClient]:
+        """The client that merges from files."""
+        return _Client
+
+
+duckdb.register()
+
+
+def _literal(path: str) -> str:
+    """A path as SQL; statements of a merge are split at semicolons and line ends."""
+    named = _GLOB.sub(lambda found: f"[{found[0]}]", path).replace("'", "''")
+    for mark in (";", "\n", "\r"):
+        named = named.replace(mark, f"' || chr({ord(mark)}) || '")
+    return f"'{named}'"
