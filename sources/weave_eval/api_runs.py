@@ -21,7 +21,7 @@ from .evaluating.run_results import Content, Metric, RunFacts, RunResults, Trial
 from .flatten import VARYING, RunBatch
 from .objects import WantedRefs, read_objects
 from .reconcile import LARGEST_SUMMED, Landed, Leaf, reconcile
-from .refs import parse_ref
+from .refs import call_url, parse_ref
 from .results import PageSize, ResultsReader, RunRead, Wants
 from .runs import Run
 from .settings import Settings
@@ -107,7 +107,7 @@ class ApiRuns:
             evaluation_name=evaluation.name if evaluation else None,
             model_ref=run.model_ref,
             model_name=run.model_name,
-            url=f"{web_base_url(self._client.base_url)}/{project}/r/call/{run.run_id}",
+            url=call_url(web_base_url(self._client.base_url), project, run.run_id),
         )
 
     def _evaluation(self, ref: str | None) -> tuple[str | None, tuple[str, ...] | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,16 @@ import dlt
 from dlt.common.runtime.run_context import active
 from tqdm import tqdm
 
+from .alerts import guard_sentry
 from .extraction import Progress
+
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that a terminal obeys instead of showing them, that turn its text, or that it cannot be sent."""
+
+
+def visible(text: str) -> str:
+    """The text in one line, with a JSON escape for each character that a terminal would not show."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 class Console:
@@ -27,13 +37,13 @@ class Console:
     def result(self, fields: dict[str, Any], sentence: str) -> None:
         """The outcome of one project: a sentence for people, its fields for machines."""
         if self._is_json:
-            self._line(json.dumps(fields, ensure_ascii=False), sys.stdout)
+            self._line(json_text(fields), sys.stdout)
         elif not self._is_quiet:
             self._line(sentence if self._is_terminal else key_values(fields), sys.stderr)
 
     def answer(self, fields: dict[str, Any], sentence: str) -> None:
         """An answer that was asked for: its fields as JSON, or a sentence."""
-        self._line(json.dumps(fields, ensure_ascii=False) if self._is_json else sentence, sys.stdout)
+        self._line(json_text(fields) if self._is_json else sentence, sys.stdout)
 
     def text(self, text: str) -> None:
         """Text that was asked for."""
@@ -41,7 +51,7 @@ class Console:
 
     def warning(self, text: str) -> None:
         """Something that was noticed and dealt with."""
-        self._note("warning", text)
+        self._note("warning", text if self._is_json else visible(text))
 
     def error(self, text: str) -> None:
         """Something that went wrong."""
@@ -49,24 +59,29 @@ class Console:
 
     def _note(self, level: str, text: str) -> None:
         if self._is_json:
-            self._line(json.dumps({"level": level, "message": text}, ensure_ascii=False), sys.stderr)
+            self._line(json_text({"level": level, "message": text}), sys.stderr)
         else:
             self._line(f"{level}: {text}", sys.stderr)
 
     def _line(self, text: str, stream: Any) -> None:
-        print(text, file=stream, flush=True)
+        print("\n".join(map(visible, text.split("\n"))), file=stream, flush=True)
 
     @contextmanager
     def progress(self, project: str) -> Iterator[Progress]:
         """A progress bar over the runs of a project, on a terminal."""
         is_hidden = self._is_json or self._is_quiet or not self._is_terminal
-        with tqdm(desc=project, unit="run", disable=is_hidden, leave=False) as bar:
+        with tqdm(desc=visible(project), unit="run", disable=is_hidden, leave=False) as bar:
 
             def show(done: int, total: int) -> None:
                 bar.total = total
                 bar.update(done - bar.n)
 
             yield show
+
+
+def json_text(value: Any) -> str:
+    """JSON in one line, whatever a reader takes for the end of one."""
+    return visible(json.dumps(value, ensure_ascii=False))
 
 
 def key_values(fields: dict[str, Any]) -> str:
@@ -86,7 +101,8 @@ def _flat(prefix: str, fields: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _quoted(value: Any) -> str:
     text = "" if value is None else str(value)
-    return json.dumps(text, ensure_ascii=False) if not text or any(c in text for c in ' "=\n') else text
+    is_plain = bool(text) and not any(c in ' "=' for c in text) and visible(text) == text
+    return text if is_plain else json_text(text)
 
 
 def quieten_libraries() -> None:
@@ -101,3 +117,4 @@ def quieten_libraries() -> None:
         if dlt.config.get(name) is None:
             dlt.config[name] = value
     active().initialize_runtime()  # dlt has set up its log when it was imported
+    guard_sentry()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
+from urllib.parse import quote
 
 _REF = re.compile(
     r"(?P<scheme>weave|weave-private)://+(?:(?P<entity>[^/]+)/(?P<project>[^/]+)/)?"
@@ -35,6 +36,11 @@ def parse_ref(text: object) -> Ref | None:
         return None
     part = match.groupdict(default="")
     return Ref(part["kind"], part["name"], part["digest"], part["entity"], part["project"], part["path"])
+
+
+def call_url(web_base_url: str, project_id: str, call_id: str) -> str:
+    """Where people see a call; a project's name may hold blanks and more that no URL can."""
+    return f"{web_base_url}/{quote(project_id, errors='replace')}/r/call/{quote(call_id, errors='replace')}"
 
 
 def is_ref(text: object) -> bool:

@@ -42,25 +42,41 @@ def clean_text(text: str, changes: Changes) -> str:
 
 def clean(value: Any, changes: Changes) -> Any:
     """A JSON value with every text cleaned and every NaN and infinity turned to null."""
-    if isinstance(value, float) and not math.isfinite(value):
-        changes.numbers += 1
-        return None
-    return _clean_with(clean, value, changes)
+    return _clean_with(_clean_leaf, value, changes)
 
 
 def clean_texts(value: Any, changes: Changes) -> Any:
     """A JSON value with every text cleaned; NaN and infinities stay."""
-    return _clean_with(clean_texts, value, changes)
+    return _clean_with(_clean_if_text, value, changes)
 
 
-def _clean_with(each: Callable[[Any, Changes], Any], value: Any, changes: Changes) -> Any:
-    if isinstance(value, str):
-        return clean_text(value, changes)
-    if isinstance(value, list):
-        return [each(item, changes) for item in value]
-    if isinstance(value, dict):
-        return {clean_text(key, changes): each(item, changes) for key, item in value.items()}
-    return value
+def _clean_leaf(value: Any, changes: Changes) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        changes.numbers += 1
+        return None
+    return _clean_if_text(value, changes)
+
+
+def _clean_if_text(value: Any, changes: Changes) -> Any:
+    return clean_text(value, changes) if isinstance(value, str) else value
+
+
+def _clean_with(clean_leaf: Callable[[Any, Changes], Any], value: Any, changes: Changes) -> Any:
+    """A copy with each leaf and key cleaned; it does not recurse, for Weave nests values deeply."""
+    whole = [value]
+    todo: list[Any] = [whole]
+    while todo:
+        part = todo.pop()
+        for place, item in enumerate(part) if isinstance(part, list) else list(part.items()):
+            if isinstance(item, dict):
+                part[place] = {clean_text(key, changes): inner for key, inner in item.items()}
+                todo.append(part[place])
+            elif isinstance(item, list):
+                part[place] = list(item)
+                todo.append(part[place])
+            else:
+                part[place] = clean_leaf(item, changes)
+    return whole[0]
 
 
 def parse_tolerantly(body: bytes) -> Any:

@@ -158,7 +158,8 @@ def check_project(project: Any) -> str:
     entity, slash, name = str(project or "").partition("/")
     if name == "*":
         raise SettingsError(f"{project}: Weave's API does not list the projects of an entity; name each project.")
-    if not (entity.strip() and slash and name.strip()) or "/" in name:
+    is_text = str(project).encode(errors="replace").decode() == str(project)  # bytes of a shell may be none
+    if not (entity.strip() and slash and name.strip() and is_text) or "/" in name:
         raise SettingsError(f"The project is {project!r}; name it as ENTITY/PROJECT, as in its URL on W&B.")
     return str(project)
 

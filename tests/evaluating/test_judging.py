@@ -256,7 +256,7 @@ def test_markdown_is_a_table() -> None:
     rules = rule("pass_rate", "min = 0.9") + "\n" + rule("mean", "min = 1")
     lines = markdown(judged(rules, run)).splitlines()
     assert lines[0] == "## Gate blocked"
-    assert lines[2] == "[bot (a\\|b)](https://weave.test/run-a)"
+    assert lines[2] == "[bot (a&#124;b)](https://weave.test/run-a)"
     assert lines[6] == "| ❌ | pass_rate correct | 0.8 | 0.3755 to 0.9638 | min 0.9 | 5 |"
     assert lines[7].startswith("| ⚠️ | mean correct |  |  | min 1.0 |")
     assert lines[9].startswith("- mean correct cannot be judged: correct is true or false")

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ..console import visible
 from ..evaluating.comparison import Comparison, Measurement, PairedMetric, RowChange
 from ..evaluating.run_results import Content
 from ..evaluating.statistics import ALPHA, Estimate
@@ -31,7 +32,7 @@ def print_comparison(found: Comparison, contents: Mapping[str, Content], count: 
     console = Console(width=None if is_terminal else WIDTH_OF_A_FILE, highlight=False, soft_wrap=not is_terminal)
     console.print("\n".join(_headings(found)))
     for obstacle in found.obstacles:
-        console.print(f"[yellow]warning:[/] {escape(obstacle.text)}")
+        console.print(f"[yellow]warning:[/] {_shown(obstacle.text)}")
     if found.metrics:
         console.print(_metrics_table(found.metrics))
     if any(each.baseline or each.candidate for each in found.measurements):
@@ -42,7 +43,8 @@ def print_comparison(found: Comparison, contents: Mapping[str, Content], count: 
 
 def _headings(found: Comparison) -> Iterator[str]:
     for name, run in (("baseline ", found.baseline), ("candidate", found.candidate)):
-        yield f"{name}  {escape(run.label)}, {run.evaluation_name}, {run.started_at:%Y-%m-%d %H:%M}, {run.run_id}"
+        called = f"{_shown(run.label)}, {_shown(run.evaluation_name or 'unnamed evaluation')}"
+        yield f"{name}  {called}, {run.started_at:%Y-%m-%d %H:%M}, {run.run_id}"
     failed = f", failed trials: {found.failed_trials[0]} → {found.failed_trials[1]}" if any(found.failed_trials) else ""
     yield f"{found.common_rows} rows in both{failed}"
 
@@ -58,7 +60,7 @@ def _metrics_table(metrics: Sequence[PairedMetric]) -> Table:
 
 def _metric_cells(metric: PairedMetric) -> Iterator[str]:
     is_rate = metric.kind == "pass_rate"
-    yield escape(metric.metric.label) + ("" if metric.is_same_scorer else " (scorer changed)")
+    yield _shown(metric.metric.label) + ("" if metric.is_same_scorer else " (scorer changed)")
     yield str(metric.difference.rows)
     yield _rate(metric.baseline) if is_rate else _mean(metric.baseline)
     yield _rate(metric.candidate) if is_rate else _mean(metric.candidate)
@@ -119,26 +121,31 @@ def _regressions(found: Comparison, contents: Mapping[str, Content], count: int)
     for metric in rates or found.metrics:
         if metric.regressions:
             more = f", the worst {count}" if len(metric.regressions) > count else ""
-            yield f"\n[bold]{escape(metric.metric.label)}[/]: {len(metric.regressions)} rows got worse{more}"
+            yield f"\n[bold]{_shown(metric.metric.label)}[/]: {len(metric.regressions)} rows got worse{more}"
         for change in metric.regressions[:count]:
             yield from _row(found, change, contents.get(change.row_digest))
 
 
 def _row(found: Comparison, change: RowChange, content: Content | None) -> Iterator[str]:
     inputs = shortened(content.inputs) if content else ""
-    yield f"  {change.row_digest[:12]}  {change.baseline:.3g} → {change.candidate:.3g}  {escape(inputs)}"
+    yield f"  {change.row_digest[:12]}  {change.baseline:.3g} → {change.candidate:.3g}  {_shown(inputs)}"
     for name, run in (("baseline ", found.baseline), ("candidate", found.candidate)):
         for output in content.outputs.get(run.run_id, []) if content else []:
-            yield f"    {name}  {escape(shortened(output))}"
+            yield f"    {name}  {_shown(shortened(output))}"
 
 
 def _flaky(found: Comparison, contents: Mapping[str, Content], count: int) -> Iterator[str]:
     for run in (found.baseline, found.candidate):
         for label, rows in found.flaky_rows[run.run_id].items():
-            yield f"\n[bold]{escape(label)}[/]: {len(rows)} rows whose trials disagree in {escape(run.label)}"
+            yield f"\n[bold]{_shown(label)}[/]: {len(rows)} rows whose trials disagree in {_shown(run.label)}"
             for digest in rows[:count]:
                 content = contents.get(digest)
-                yield f"  {digest[:12]}  {escape(shortened(content.inputs)) if content else ''}"
+                yield f"  {digest[:12]}  {_shown(shortened(content.inputs)) if content else ''}"
+
+
+def _shown(text: str) -> str:
+    """A text of the data, which neither rich nor a terminal takes for more than that."""
+    return escape(visible(text))
 
 
 def shortened(value: Any, length: int = LONGEST_CONTENT) -> str:

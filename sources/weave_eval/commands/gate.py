@@ -11,7 +11,7 @@ from typing import Any
 
 from ..changes import utc_now
 from ..cli import BUSY, DONE, FAILED, MISUSED
-from ..console import Console, quieten_libraries
+from ..console import Console, quieten_libraries, visible
 from ..destinations import Profile
 from ..errors import BusyError, SettingsError, WeaveEvalError
 from ..evaluating.decision_reports import junit, markdown
@@ -122,7 +122,7 @@ def _text(decision: Decision, contents: Mapping[str, Any]) -> str:
         lines += [f"              {digest[:12]}  {shortened(contents[digest].inputs)}" for digest in shown]
     lines += [f"  note        {note}" for note in (*_power(decision), *decision.notes)]
     summary = decision.reason if not decision.checks else _counts(decision)
-    return "\n".join([*lines, f"{decision.answer.replace('_', ' ')}: {summary}"])
+    return "\n".join(visible(line) for line in [*lines, f"{decision.answer.replace('_', ' ')}: {summary}"])
 
 
 def _power(decision: Decision) -> list[str]:

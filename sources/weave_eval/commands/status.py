@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..cli import DONE
-from ..console import Console, quieten_libraries
+from ..console import Console, quieten_libraries, visible
 from ..destinations import profile
 from ..errors import WeaveEvalError
 from ..warehouse.status import ProjectStatus, project_statuses
@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     if not found and not options.json:
         console.text(f"{destination.name} ({destination.dataset}) holds no project yet.")
     for one in found:
-        console.answer(one.as_dict(), _status_text(one))
+        console.answer(one.as_dict(), visible(_status_text(one)))
     return DONE
 
 

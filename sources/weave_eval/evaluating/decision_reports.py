@@ -13,6 +13,9 @@ _TITLES = {"passed": "Gate passed", "blocked": "Gate blocked", "not_judged": "Ga
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold."""
 
+_MARKUP = re.compile(r"[\\`*\[\]<>&|~$]|^[#+=-]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|(?<=\d)[.)](?=\s)")
+"""Characters that Markdown, and HTML inside it, would not show but follow."""
+
 
 def junit(decision: Decision) -> str:
     """The checks as test cases of JUnit XML: one that is broken is a failure, one that is not judged an error."""
@@ -73,4 +76,6 @@ def _line(check: Check) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+    """A text of the data in one line, with each character that means something in Markdown as an HTML entity."""
+    line = " ".join(_NO_XML.sub("\ufffd", text).split())
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", line)
