@@ -11,12 +11,15 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 import sqlglot
+from packaging.version import Version
 
 from tests.loading import Place, delete_calls
 from tests.readme import ROOT
@@ -30,7 +33,7 @@ from weave_eval.tables import TABLES
 from weave_eval.warehouse.compiling.compiled_views import compiled_text, fingerprint_of
 from weave_eval.warehouse.compiling.dialects import in_words_of, relations
 from weave_eval.warehouse.compiling.view_file import FOLDER, ViewFile, view_files
-from weave_eval.warehouse.view import COMPILED, View, fingerprint, view_names, views
+from weave_eval.warehouse.view import COMPILED, CompiledViews, View, fingerprint, view_names, views
 from weave_eval.warehouse.view_making import make_views
 
 FILES = sorted(FOLDER.glob("*.sql"))
@@ -106,6 +109,9 @@ class TestCompiled:
     """What is kept of the views for loads."""
 
     def test_it_is_fresh(self) -> None:
+        writer = msgspec.json.decode(COMPILED.read_bytes(), type=CompiledViews).sqlglot
+        if Version(version("sqlglot")) < Version(writer):
+            pytest.skip("written with a newer sqlglot")
         assert COMPILED.read_text(encoding="utf-8") == compiled_text(), "run `python -m tests.readme`"
 
     def test_the_fingerprint_tells_every_change(self) -> None:

@@ -59,9 +59,13 @@ class View:
 
 @dataclass(frozen=True)
 class CompiledViews:
-    """All views, each after those that it reads, and a hash of all that is said of them here."""
+    """All views, each after those that it reads, and a hash of all that is said of them here.
+
+    `sqlglot` is the version that wrote the queries: another one may find other words for the same.
+    """
 
     fingerprint: str
+    sqlglot: str
     views: tuple[View, ...]
 
 

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from graphlib import TopologicalSorter
+from importlib.metadata import version
 
 import duckdb
 import msgspec
@@ -24,7 +25,7 @@ _QUOTED_PLACEHOLDER = re.compile(r'["`](\{\{\w+\}\})["`]')
 def compiled_text() -> str:
     """What `views.json` has to hold."""
     views = compiled_views()
-    made = msgspec.json.encode(CompiledViews(fingerprint_of(views), views))
+    made = msgspec.json.encode(CompiledViews(fingerprint_of(views), version("sqlglot"), views))
     return msgspec.json.format(made, indent=1).decode() + "\n"
 
 
