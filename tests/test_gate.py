@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -299,10 +299,19 @@ def test_a_load_under_way_makes_it_wait(gate: Gate, ids: dict[str, str], capsys:
         assert main(arguments) == BUSY
         assert "Another load is running (process " in capsys.readouterr().err
         assert gate("large, refunds", None, "--no-record", rules=COST)[0] == DONE
-    with ExitStack() as held:
-        held.enter_context(load_lock(lock_path(profile("duckdb").location(), PROJECT), "loading it"))
-        threading.Timer(1.0, held.pop_all().close).start()
-        assert gate("large, refunds", None, "--wait", "30", rules=COST)[0] == DONE
+    is_held = threading.Event()
+    load = threading.Thread(target=hold_lock, args=(is_held,))
+    load.start()
+    assert is_held.wait(30)
+    assert gate("large, refunds", None, "--wait", "30", rules=COST)[0] == DONE
+    load.join()
+
+
+def hold_lock(is_held: threading.Event) -> None:
+    """Has the lock for a second; it can be given back by the thread that took it."""
+    with load_lock(lock_path(profile("duckdb").location(), PROJECT), "loading it"):
+        is_held.set()
+        time.sleep(1)
 
 
 def test_a_file_in_use_is_busy(ids: dict[str, str], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
