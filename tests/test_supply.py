@@ -56,10 +56,11 @@ class Outcome:
 
 
 def requirements(*extras: str) -> Iterator[Requirement]:
-    """What the package and these extras of it need."""
+    """What the package and these extras of it need on this Python."""
     project = tomlkit.parse(PYPROJECT.read_text(encoding="utf-8")).unwrap()["project"]
     for texts in (project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)):
-        yield from map(Requirement, texts)
+        needed = map(Requirement, texts)
+        yield from (each for each in needed if each.marker is None or each.marker.evaluate())
 
 
 def bounds() -> dict[str, Version]:
