@@ -294,6 +294,16 @@ def test_chunks_load_what_one_package_loads(place: Place, tmp_path: Path) -> Non
     assert chunked.lasting() == place.lasting()
 
 
+def test_a_package_that_is_large_enough_takes_no_further_runs(place: Place, tmp_path: Path) -> None:
+    bulk(place, 30)
+    place.load()
+    chunked = Place(place.server, PROJECT, tmp_path / "chunked")
+    chunked.folder.mkdir()
+    result = chunked.load(package_bytes=1)
+    assert len(result.load_ids) > 1
+    assert chunked.lasting() == place.lasting()
+
+
 def test_a_range_is_read_whatever_was_read_before_and_leaves_the_cursor(place: Place) -> None:
     runs = bulk(place, 4, start=days_ago(4), seconds_apart=86_400)
     place.load()

@@ -61,6 +61,7 @@ ENVIRONMENT = {
     "READ_TIMEOUT_SECONDS": "18.5",
     "RETRY_BUDGET_SECONDS": "19.5",
     "PACKAGE_RUNS": "20",
+    "PACKAGE_BYTES": "24",
     "DELETED_RUNS": "remove",
     "WITH_COSTS": "false",
     "WITH_PREDICTIONS": "true",
@@ -91,7 +92,7 @@ def test_every_knob_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatc
     assert settings.only_v2_runs is True
     assert settings.evaluate_ops == ["MyEvaluation.evaluate"]
     assert (settings.page_rows, settings.max_page_bytes, settings.parallelism) == (14, 15, 16)
-    assert (settings.requests_per_second, settings.package_runs) == (17.5, 20)
+    assert (settings.requests_per_second, settings.package_runs, settings.package_bytes) == (17.5, 20, 24)
     assert (settings.deleted_runs, settings.with_costs, settings.with_predictions) == ("remove", False, True)
     assert (settings.privacy, settings.privacy_key, settings.heartbeat_hours) == (
         ["drop trials.output"],
@@ -145,7 +146,15 @@ def test_what_is_no_text_is_no_project(project: Any) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["page_rows", "max_page_bytes", "parallelism", "requests_per_second", "package_runs", "read_timeout_seconds"],
+    [
+        "page_rows",
+        "max_page_bytes",
+        "parallelism",
+        "requests_per_second",
+        "package_runs",
+        "package_bytes",
+        "read_timeout_seconds",
+    ],
 )
 @pytest.mark.parametrize("value", [0, -3])
 def test_what_has_to_be_positive_is_checked(name: str, value: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weave_eval.client import WeaveClient
+from weave_eval.client import Reader, WeaveClient
 from weave_eval.errors import TooHeavyError, UnreadableBodyError
 from weave_eval.limiter import RateLimiter
 from weave_eval.runs import Run, parse_run
@@ -19,31 +19,36 @@ OP = "weave:///acme/support/op/"
 
 
 class Answering(WeaveClient):
-    """A client whose answer is given; what was asked for is remembered."""
+    """A client whose answer is given, and comes in parts; what was asked for is remembered."""
 
-    def __init__(self, body: bytes):
+    def __init__(self, body: bytes, part_bytes: int = 100):
         super().__init__("http://127.0.0.1", "key", "acme/support", limiter=RateLimiter(1000))
         self.body = body
+        self.part_bytes = part_bytes
         self.asked: list[dict[str, Any]] = []
 
-    def post(
+    def post_for(
         self,
         path: str,
         body: dict[str, Any],
-        parse: Callable[[bytes], Any],
+        make_reader: Callable[[], Reader[Any]],
         *,
         purpose: str,
         max_bytes: int | None = None,
         has_alternative: bool = False,
     ) -> Any:
         assert (bool(purpose), has_alternative) == (True, False)
+        reader = make_reader()
         if path == "/calls/query_stats":
-            return parse(json.dumps({"count": self.body.count(b"\n")}).encode())
+            reader.feed(json.dumps({"count": self.body.count(b"\n")}).encode())
+            return reader.close()
         self.asked.append(body)
         assert path == "/calls/stream_query"
         if max_bytes is not None and len(self.body) > max_bytes:
             raise TooHeavyError("too heavy")
-        return parse(self.body)
+        for start in range(0, len(self.body), self.part_bytes):
+            reader.feed(self.body[start : start + self.part_bytes])
+        return reader.close()
 
 
 def _run(run_id: str, trace_id: str | None = None) -> Run:
@@ -175,6 +180,22 @@ def test_unknown_fields_are_ignored() -> None:
 def test_what_is_no_call_is_unreadable(body: bytes) -> None:
     with pytest.raises(UnreadableBodyError):
         read_trial_calls(Answering(body), [_run("run-1")])
+
+
+@pytest.mark.parametrize("part_bytes", [1, 7, 131, 10_000])
+def test_an_answer_may_come_in_any_parts(part_bytes: int) -> None:
+    calls = [
+        _call("t1", "run-1", TRIAL_OP, 1, ended_at="2026-11-23T12:00:09Z"),
+        _call("t2", "run-1", TRIAL_OP, 2, exception="bö\u2028om\x00"),
+        _call("s1", "t1", "judge", 3, exception="no\ud800"),
+    ]
+    body = "".join(json.dumps(call) + "\n" for call in calls).encode()
+    expected = {
+        "t1": TrialCall("t1", "run-1", _at(1), _at(9, 0), "no\ufffd"),
+        "t2": TrialCall("t2", "run-1", _at(2), None, "bö\u2028om\ufffd"),
+    }
+    for each in (body, body.removesuffix(b"\n")):
+        assert read_trial_calls(Answering(each, part_bytes), [_run("run-1")]) == expected
 
 
 def test_too_large_an_answer_is_given_up() -> None:

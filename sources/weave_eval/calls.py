@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from .client import WeaveClient
+from .client import Reader, WeaveClient
 from .errors import TransientApiError
 
 Call = TypeVar("Call")
@@ -30,7 +30,7 @@ _STATS = msgspec.json.Decoder(_Stats)
 def read_calls(
     client: WeaveClient,
     query: Query,
-    parse: Callable[[bytes], list[Call]],
+    make_reader: Callable[[], Reader[list[Call]]],
     *,
     purpose: str,
     at_most: int | None = None,
@@ -46,7 +46,7 @@ def read_calls(
     for _ in range(MOST_ATTEMPTS):
         if at_most is None:
             count = count_calls(client, query, purpose)
-        calls = client.post("/calls/stream_query", query, parse, purpose=purpose, max_bytes=max_bytes)
+        calls = client.post_for("/calls/stream_query", query, make_reader, purpose=purpose, max_bytes=max_bytes)
         if len(calls) == at_most:
             return calls
         if at_most is not None:

@@ -12,9 +12,18 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from .arguments import parser
+from .footprint import reduce_footprint
+from .garbage import rarely_collected
 from .interruption import interruptions
 
 DONE, FAILED, MISUSED, BUSY, UNREAD = 0, 1, 2, 75, 141
+
+
+def program() -> int:
+    """The process that a shell starts."""
+    reduce_footprint()
+    with rarely_collected():
+        return main()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,6 +6,7 @@ method, path and what the caller says they are for.
 
 from __future__ import annotations
 
+import io
 import os
 import ssl
 import threading
@@ -14,7 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -39,6 +41,34 @@ from .limiter import RateLimiter
 from .redaction import redacted
 
 Parsed = TypeVar("Parsed")
+Made = TypeVar("Made", covariant=True)  # noqa: PLC0105 - the name says what it is
+
+
+class Reader(Protocol[Made]):
+    """Takes an answer as it comes, so that a long one is never in memory whole."""
+
+    def feed(self, part: bytes) -> None:
+        """Takes the next bytes. Raises what parsers raise for bytes that they cannot read."""
+
+    def close(self) -> Made:
+        """What was made of the answer, which has ended. Raises likewise."""
+
+
+class Whole(Generic[Parsed]):
+    """Parses an answer when all of it is there. It is kept once: a list of parts would have to be joined."""
+
+    def __init__(self, parse: Callable[[bytes], Parsed]):
+        self._parse = parse
+        self._body = io.BytesIO()
+
+    def feed(self, part: bytes) -> None:
+        """Keeps the next bytes."""
+        self._body.write(part)
+
+    def close(self) -> Parsed:
+        """What `parse` makes of the answer."""
+        return self._parse(self._body.getvalue())
+
 
 _CHUNK_BYTES = 1 << 18
 _TIMEOUT = 408
@@ -155,9 +185,23 @@ class WeaveClient:
         `max_bytes` is given up with `TooHeavyError`. A server error that may be one for ever is given up early if
         the caller `has_alternative`.
         """
+        make = partial(Whole, parse)
+        return self.post_for(path, body, make, purpose=purpose, max_bytes=max_bytes, has_alternative=has_alternative)
+
+    def post_for(
+        self,
+        path: str,
+        body: dict[str, Any],
+        make_reader: Callable[[], Reader[Parsed]],
+        *,
+        purpose: str,
+        max_bytes: int | None = None,
+        has_alternative: bool = False,
+    ) -> Parsed:
+        """Like `post`, for an answer that is read as it comes; each attempt has a reader of its own."""
         options = {"data": msgspec.json.encode(body), "headers": {"Content-Type": "application/json"}}
         what = self._what(purpose, "POST", path)
-        return self._retried(_Request(what, "POST", path, options, max_bytes, has_alternative), parse)
+        return self._retried(_Request(what, "POST", path, options, max_bytes, has_alternative), make_reader)
 
     def get(
         self,
@@ -169,12 +213,12 @@ class WeaveClient:
     ) -> Parsed:
         """Gets `path` and returns what `parse` makes of the answer. `params` may repeat a name."""
         what = self._what(purpose, "GET", path)
-        return self._retried(_Request(what, "GET", path, {"params": params}), parse)
+        return self._retried(_Request(what, "GET", path, {"params": params}), partial(Whole, parse))
 
     def _what(self, purpose: str, method: str, path: str) -> str:
         return f"{purpose} of {self.project_id} ({method} {path})"
 
-    def _retried(self, request: _Request, parse: Callable[[bytes], Parsed]) -> Parsed:
+    def _retried(self, request: _Request, make_reader: Callable[[], Reader[Parsed]]) -> Parsed:
         retrying = Retrying(
             retry=retry_if_exception_type(TransientApiError),
             stop=self._gives_up,
@@ -182,7 +226,7 @@ class WeaveClient:
             before_sleep=lambda _: self.traffic.add(retries=1),
             reraise=True,
         )
-        parsed: Parsed = retrying(self._attempt, request, parse)
+        parsed: Parsed = retrying(self._attempt, request, make_reader)
         return parsed
 
     def _gives_up(self, state: RetryCallState) -> bool:
@@ -197,12 +241,12 @@ class WeaveClient:
         elapsed = state.seconds_since_start or 0.0
         return state.attempt_number >= attempts or elapsed >= self._patience.retry_budget
 
-    def _attempt(self, request: _Request, parse: Callable[[bytes], Parsed]) -> Parsed:
+    def _attempt(self, request: _Request, make_reader: Callable[[], Reader[Parsed]]) -> Parsed:
         what = request.what
         self._limiter.acquire()
         self.traffic.add(requests=1)
         try:
-            parsed = parse(self._exchange(request))
+            parsed = self._exchange(request, make_reader())
         except RequestException as error:
             raise self._failure(what, error) from None
         except (msgspec.DecodeError, UnicodeDecodeError, UnreadableBodyError) as error:
@@ -231,33 +275,33 @@ class WeaveClient:
             return f"the proxy in the environment cannot be used. {_CHECK_PROXY}"
         return f"{self.base_url!r} is no http(s) URL. Check the base URL."
 
-    def _exchange(self, request: _Request) -> bytes:
+    def _exchange(self, request: _Request, reader: Reader[Parsed]) -> Parsed:
         what, url = request.what, self.base_url + request.path
         timeout = (self._patience.connect_timeout, self._patience.read_timeout)
         with self._session.request(
             request.method, url, timeout=timeout, stream=True, allow_redirects=False, **request.options
         ) as response:
-            body = self._read(what, response, request.max_bytes)
-        if response.status_code != 200:
-            self._refuse(what, response, body)
-        if "html" in response.headers.get("Content-Type", ""):
-            raise NotWeaveError(f"{what} failed: {self.base_url} answered with a web page. Check the base URL.", 200)
-        return body
+            if response.status_code != 200:
+                self._refuse(what, response, self._read(request, response, Whole(bytes)))
+            if "html" in response.headers.get("Content-Type", ""):
+                page = f"{self.base_url} answered with a web page"
+                raise NotWeaveError(f"{what} failed: {page}. Check the base URL.", 200)
+            return self._read(request, response, reader)
 
-    def _read(self, what: str, response: requests.Response, max_bytes: int | None) -> bytes:
+    def _read(self, request: _Request, response: requests.Response, reader: Reader[Parsed]) -> Parsed:
+        what, max_bytes = request.what, request.max_bytes
         deadline = time.monotonic() + self._patience.response_timeout
-        chunks: list[bytes] = []
         size = 0
         for chunk in response.iter_content(_CHUNK_BYTES):
-            chunks.append(chunk)
             size += len(chunk)
             if max_bytes is not None and size > max_bytes:
                 raise TooHeavyError(f"{what} was given up: the answer is larger than {max_bytes} bytes.", 200)
             if time.monotonic() > deadline:
                 seconds = self._patience.response_timeout
                 raise TooHeavyError(f"{what} was given up: the answer took longer than {seconds:.0f} s.", 200)
+            reader.feed(chunk)
         self.traffic.add(bytes_received=size)
-        return b"".join(chunks)
+        return reader.close()
 
     def _refuse(self, what: str, response: requests.Response, body: bytes) -> None:
         status = response.status_code

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import weakref
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -136,7 +136,7 @@ class Extraction:
         self._wanted = settings.run_filter()
         self._windows = settings.windows()
         self._state: ProjectState | None = None
-        self._todo: list[Decision] | None = None
+        self._todo: deque[Decision] | None = None
         self._gone: list[str] = []
         self._has_companions = False
         self._inputs_seen: set[str] = set()
@@ -180,7 +180,7 @@ class Extraction:
         open_runs = [run for run in listed if run.is_open]
         growth = growth_marks(read_trial_calls(self.client, open_runs))
         todo = decide(state, listed, growth, now, self._windows)
-        self._state, self._todo = state, todo
+        self._state, self._todo = state, deque(todo)
         self._gone = self._find_gone(state, {run.run_id for run in listed})
         self.report.runs_listed = len(listed)
         self.report.runs_open = len(open_runs)
@@ -189,7 +189,7 @@ class Extraction:
 
     def take(self, todo: Iterable[Decision], gone: Iterable[str] = ()) -> None:
         """Reads these runs next, and deals with those that are gone, without listing the project."""
-        self._todo, self._gone = list(todo), list(gone)
+        self._todo, self._gone = deque(todo), list(gone)
 
     def list_runs(self, state: ProjectState) -> list[Run]:
         """The runs that Weave has since the state's listing start, latest first."""
@@ -226,10 +226,10 @@ class Extraction:
         projects = saved.setdefault("projects", {})
         if self._todo is None:
             self.plan(projects.get(self.state_key))
-        chunk = self._next_chunk()
+        chunk: list[Decision] = []
         writer = RunWriter(self._settings.project, package, self._fresh_folder(package), self.privacy)
         yield from self._remove_gone(writer)
-        yield from self._read_results(chunk, writer)
+        yield from self._read_results(self._next_chunk(chunk, writer), writer)
         if not self._has_companions:
             yield from self._read_companions(chunk, writer, saved.setdefault("companions", {}))
         yield from writer.flush()
@@ -241,11 +241,14 @@ class Extraction:
             remember(saved, self._settings.project, [self.read[decision.run.run_id] for decision in chunk])
         self._gone = []
 
-    def _next_chunk(self) -> list[Decision]:
-        todo = self._todo or []
-        size = self._chunk_runs or max(1, len(todo))
-        self._todo = todo[size:]
-        return todo[:size]
+    def _next_chunk(self, chunk: list[Decision], writer: RunWriter) -> Iterator[Decision]:
+        """Hands out runs, and puts them into `chunk`, until these are enough, or large enough, for a package."""
+        while self._todo and not (self._chunk_runs and self._is_enough(chunk, writer)):
+            chunk.append(self._todo.popleft())
+            yield chunk[-1]
+
+    def _is_enough(self, chunk: Sequence[Decision], writer: RunWriter) -> bool:
+        return len(chunk) == self._chunk_runs or writer.bytes_written >= self._settings.package_bytes
 
     def _advance(self, saved: Any, chunk: Sequence[Decision]) -> dict[str, Any]:
         now = self._clock()
@@ -292,14 +295,14 @@ class Extraction:
         if cursors != saved.get(project, {}):
             saved[project] = cursors
 
-    def _read_results(self, chunk: Sequence[Decision], writer: RunWriter) -> Iterator[TableItem]:
+    def _read_results(self, chunk: Iterable[Decision], writer: RunWriter) -> Iterator[TableItem]:
         rows = bool(writer.tables & _ROW_TABLES)
         wants_summary = "scorer_stats" in writer.tables or ("evaluation_runs" in writer.tables and not rows)
         wants = Wants(rows=rows, inputs="dataset_rows" in writer.tables, summary=wants_summary)
         settings = self._settings
         size = PageSize(settings.page_rows, settings.max_page_bytes)
         reader = ResultsReader(self.client, wants, size, settings.parallelism, with_costs=settings.with_costs)
-        total = self.report.runs_read + len(chunk) + len(self._todo or ())
+        total = self.report.runs_read + len(self._todo or ())
         with rarely_collected():
             for part in reader.read(chunk):
                 if isinstance(part, RunRead):

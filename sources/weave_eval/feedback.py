@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from .answers import change_warnings, parse_cleaned, parse_items, read_pages
 from .calls import read_calls
-from .client import WeaveClient
+from .client import WeaveClient, Whole
 from .cursor import OVERLAP, Cursor
 from .discovery import EVALUATE_OPS, split_lines
 from .errors import UnreadableBodyError
@@ -245,7 +245,11 @@ class _Places:
                 body["query"] = {"$expr": expression}
             purpose = "finding the runs that feedback belongs to"
             yield from read_calls(
-                self._client, body, _parse_calls, purpose=purpose, at_most=len(ids[start : start + PAGE])
+                self._client,
+                body,
+                partial(Whole, _parse_calls),
+                purpose=purpose,
+                at_most=len(ids[start : start + PAGE]),
             )
 
 

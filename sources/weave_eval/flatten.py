@@ -124,7 +124,7 @@ class RunFlattener:
         timed = [(trial, self._calls.get(trial.predict_and_score_call_id)) for trial in trials]
         for index, (trial, call) in enumerate(sorted(timed, key=_by_start), 1):
             self.counts.add_trial(trial)
-            self.trial_ids.add(trial.predict_and_score_call_id)
+            self.trial_ids.add(call.trial_id if call else trial.predict_and_score_call_id)  # one text for both
             batch.trials.append(_trial_tuple(trial, call, result_row_id, digest, index))
             scores = list(_score_tuples(trial, digest))
             self.counts.scores += len(scores)

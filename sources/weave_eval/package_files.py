@@ -27,7 +27,7 @@ _FORMS: dict[str, Form] = {"duckdb": "parquet", "postgres": "parquet", "bigquery
 _HINTS: dict[Form, Any] = {"parquet": dlt.mark.make_hints(file_format="parquet"), "jsonl": None}
 _REPEATED = frozenset({"project_id", "run_id", "scorer_name", "path", "value_type", "_dlt_load_id"})
 _MAX_ROWS = 100_000
-_MAX_BYTES = 24_000_000
+_MAX_BYTES = 16_000_000
 _GROUP_BYTES = 4_000_000
 
 
@@ -64,9 +64,13 @@ def form_for(destination_type: str | None) -> Form:
 
 
 class PackageFiles:
-    """Collects record batches by table and turns them into items for dlt when enough have come together."""
+    """Collects record batches by table and turns them into items for dlt when enough have come together.
+
+    `bytes_added` is the size of all batches in memory.
+    """
 
     def __init__(self, form: Form, folder: Path):
+        self.bytes_added = 0
         self._form = form
         self._folder = folder
         self._batches: dict[str, list[pa.RecordBatch]] = defaultdict(list)
@@ -79,6 +83,7 @@ class PackageFiles:
         self._batches[table].append(batch)
         self._rows[table] += batch.num_rows
         self._bytes[table] += batch.nbytes
+        self.bytes_added += batch.nbytes
         if self._rows[table] >= _MAX_ROWS or self._bytes[table] >= _MAX_BYTES:
             yield self._item(table)
 

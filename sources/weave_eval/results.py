@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from .changes import Decision
@@ -24,7 +25,9 @@ from .rebuilding import rebuild_trials
 from .reconcile import ApiFacts
 from .trial_calls import TrialCalls, read_trial_calls
 
+_FIRST_GROUP = 2
 _GROUP = 10
+_GROUP_TRIALS = 20_000
 _WAITING = 4
 _MAX_CALLS_BYTES = 64_000_000
 _FAILURE = 500
@@ -107,29 +110,33 @@ class ResultsReader:
         self._size = size
         self._parallelism = parallelism
         self._bytes_per_row = 0.0
+        self._group_runs = _FIRST_GROUP
         self._failing_runs: set[str] = set()
         self._tasks: deque[_Task] = deque()
         self._costs = _Costs(is_wanted=with_costs)
 
-    def read(self, decisions: Sequence[Decision]) -> Iterator[tuple[Decision, RunBatch] | RunRead]:
-        """The rows of all runs in batches, interleaved, and a `RunRead` after the last batch of each."""
+    def read(self, decisions: Iterable[Decision]) -> Iterator[tuple[Decision, RunBatch] | RunRead]:
+        """The rows of all runs in batches, interleaved, and a `RunRead` after the last batch of each.
+
+        `decisions` are taken a few at a time, while earlier ones are still being read.
+        """
         pool = ThreadPoolExecutor(self._parallelism, thread_name_prefix="weave-eval")
         try:
-            yield from self._read(pool, decisions)
+            yield from self._read(pool, iter(decisions))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _read(
-        self, pool: ThreadPoolExecutor, decisions: Sequence[Decision]
+        self, pool: ThreadPoolExecutor, decisions: Iterator[Decision]
     ) -> Iterator[tuple[Decision, RunBatch] | RunRead]:
-        groups = deque(decisions[start : start + _GROUP] for start in range(0, len(decisions), _GROUP))
-        next_calls = self._submit_calls(pool, groups)
+        group, calls = self._next_group(pool, decisions)
         running: dict[Future[Any], _Task] = {}
-        while running or self._tasks or groups:
-            if not self._tasks and groups and len(running) <= self._parallelism:
-                group, calls = groups.popleft(), next_calls.result()
-                next_calls = self._submit_calls(pool, groups)
-                yield from self._open(group, calls)
+        while running or self._tasks or group:
+            if not self._tasks and group and len(running) <= self._parallelism:
+                opened, found = group, calls.result()
+                self._note_trials(opened, found)
+                group, calls = self._next_group(pool, decisions)
+                yield from self._open(opened, found)
             while self._tasks and len(running) < self._parallelism + _WAITING:
                 task = self._tasks.popleft()
                 running[pool.submit(task[1])] = task
@@ -139,9 +146,16 @@ class ResultsReader:
                     yield reading.decision, batch
                 yield from self._finished(reading)
 
-    def _submit_calls(self, pool: ThreadPoolExecutor, groups: deque[Sequence[Decision]]) -> Future[TrialCalls]:
-        group = groups[0] if groups and self._wants.rows else ()
-        return pool.submit(self._read_calls, group)
+    def _next_group(
+        self, pool: ThreadPoolExecutor, decisions: Iterator[Decision]
+    ) -> tuple[list[Decision], Future[TrialCalls]]:
+        """The runs to read next, whose trials' calls are asked for."""
+        group = list(islice(decisions, self._group_runs))
+        return group, pool.submit(self._read_calls, group if self._wants.rows else ())
+
+    def _note_trials(self, group: Sequence[Decision], calls: TrialCalls) -> None:
+        """Has the next group be of so many runs that their trials' calls fit in memory, by what this one has."""
+        self._group_runs = max(1, min(_GROUP, _GROUP_TRIALS * len(group) // max(1, len(calls))))
 
     def _read_calls(self, group: Sequence[Decision]) -> TrialCalls:
         runs = [decision.run for decision in group]
@@ -234,17 +248,27 @@ class ResultsReader:
         if run_id in self._failing_runs:
             return [Page(is_poisoned=True)]
         if limit <= 2 * self._page_rows():
-            try:
-                return [self._read_page(run_id, offset, limit)]
-            except TransientApiError as error:
-                if not (error.status in _MAYBE_FOR_EVER or isinstance(error, TooHeavyError)):
-                    raise
-                self._require_results(error)
-                if limit == 1:
-                    return [self._read_failing_row(run_id, offset)]
-                self._note_weight(error, limit)
+            page = self._page_or_error(run_id, offset, limit)
+            if isinstance(page, Page):
+                return [page]
+            self._require_results(page)
+            if limit == 1:
+                return [self._read_failing_row(run_id, offset)]
+            self._note_weight(page, limit)
         half = (limit + 1) // 2
-        return self._read_range(run_id, offset, half) + self._read_range(run_id, offset + half, limit - half)
+        pages = self._read_range(run_id, offset, half)
+        if any(page.total_rows and page.total_rows <= offset + half for page in pages):
+            return pages
+        return pages + self._read_range(run_id, offset + half, limit - half)
+
+    def _page_or_error(self, run_id: str, offset: int, limit: int) -> Page | TransientApiError:
+        """The page, or the error that fewer rows may not meet: its traceback would keep the pages read next."""
+        try:
+            return self._read_page(run_id, offset, limit)
+        except TransientApiError as error:
+            if not (error.status in _MAYBE_FOR_EVER or isinstance(error, TooHeavyError)):
+                raise
+            return error.with_traceback(None)
 
     def _require_results(self, error: TransientApiError) -> None:
         """Raises `error` if the server fails on results of any run: then it is down, and no row is to blame.

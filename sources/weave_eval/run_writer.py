@@ -31,6 +31,11 @@ class RunWriter:
         self._files = PackageFiles(package.form, folder)
         self._privacy = privacy
 
+    @property
+    def bytes_written(self) -> int:
+        """Size of what was handed over, as Arrow has it in memory."""
+        return self._files.bytes_added
+
     def write(self, run_id: str, batch: RunBatch) -> Iterator[TableItem]:
         """Rows of a run."""
         for table, rows in vars(batch).items():

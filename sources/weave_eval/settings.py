@@ -105,7 +105,10 @@ class Settings(BaseConfiguration):
     """How often, in hours, a load that found nothing new leaves a row in syncs all the same; 0 for always."""
 
     package_runs: int = 50
-    """Runs loaded and committed together; a load that is killed loses at most this much work."""
+    """Most runs loaded and committed together; a load that is killed loses at most this much work."""
+
+    package_bytes: int = 250_000_000
+    """Size, in bytes in memory, from which on no further run joins those that are loaded and committed together."""
 
     def on_resolved(self) -> None:
         """Checks what types do not say, and that no other setting is set. Raises `SettingsError`."""
@@ -149,6 +152,7 @@ _NOT_FILLED_IN = TYPE_EXAMPLES["text"]
 
 _POSITIVE = (
     "page_rows", "max_page_bytes", "parallelism", "requests_per_second", "read_timeout_seconds", "package_runs",
+    "package_bytes",
 )  # fmt: skip
 _LONGEST = 1_000_000
 

@@ -65,7 +65,7 @@ def _read_batch(client: WeaveClient, runs: Sequence[Run], max_bytes: int | None)
         "columns": list(COLUMNS),
     }
     purpose = "reading the trials' times and errors"
-    calls = read_calls(client, body, _parse_calls, purpose=purpose, max_bytes=max_bytes)
+    calls = read_calls(client, body, _CallReader, purpose=purpose, max_bytes=max_bytes)
     return _trials({run.run_id for run in runs}, calls)
 
 
@@ -76,12 +76,38 @@ def _child_of(runs: Sequence[Run]) -> dict[str, Any]:
     return {"$in": [{"$getField": "parent_id"}, [{"$literal": run.run_id} for run in runs]]}
 
 
-def _parse_calls(body: bytes) -> list[_Call]:
-    require_last_line(body)
+class _CallReader:
+    """Calls of a JSON-lines answer, a line each. What many have in common is kept once."""
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._shared: dict[str, str] = {}
+        self._rest = b""
+
+    def feed(self, part: bytes) -> None:
+        """Takes the lines that have ended."""
+        lines, _, self._rest = (self._rest + part).rpartition(b"\n")
+        self._take(lines)
+
+    def close(self) -> list[_Call]:
+        """All calls. Raises `UnreadableBodyError` if the last line is cut short, or a line is no call."""
+        require_last_line(self._rest)
+        self._take(self._rest)
+        return self._calls
+
+    def _take(self, lines: bytes) -> None:
+        for call in _parse_calls(lines):
+            call.op_name = self._shared.setdefault(call.op_name, call.op_name)
+            if call.parent_id is not None:
+                call.parent_id = self._shared.setdefault(call.parent_id, call.parent_id)
+            self._calls.append(call)
+
+
+def _parse_calls(lines: bytes) -> list[_Call]:
     try:
-        return _CALL.decode_lines(body)
+        return _CALL.decode_lines(lines)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _parse_odd_calls(body)
+        return _parse_odd_calls(lines)
 
 
 def _parse_odd_calls(body: bytes) -> list[_Call]:

@@ -1,23 +1,32 @@
-"""dlt's Postgres destination, with `jsonb` in the tables.
+"""dlt's Postgres destination, with `jsonb` in the tables, into which runs are copied without a detour.
 
-Parquet is copied through ADBC, which cannot write `jsonb`, so staging tables have `json`; the merge converts.
+Tables whose rows are replaced by key are merged as dlt does it. Their staging tables have `json`, for parquet is copied
+through ADBC, which cannot write `jsonb`; the merge converts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import dlt.destinations
 from dlt.common.destination import DestinationCapabilitiesContext
+from dlt.common.destination.client import FollowupJobRequest, LoadJob
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.schema.typing import TSchemaTables
+from dlt.common.storages.load_package import LoadJobInfo
 from dlt.destinations.impl.postgres.postgres import PostgresClient
+from dlt.destinations.job_impl import ReferenceFollowupJobRequest
 
-_FILES_AT_ONCE = 2
-"""Files that are copied at the same time: each is held in memory in part."""
+from ..tables import TABLES
+from .postgres_copy import CopyFile, CopyRuns
+from .waiting_file import WaitingFile
 
 _WITH_JSONB = """
 SELECT DISTINCT table_name FROM information_schema.columns WHERE table_schema = %s AND data_type = 'jsonb'"""
+
+
+_OF_RUNS = frozenset(table.name for table in TABLES if table.replace == "run")
+"""Tables whose rows are replaced run by run."""
 
 
 class _Client(PostgresClient):
@@ -27,6 +36,39 @@ class _Client(PostgresClient):
         if not self.sql_client.is_staging_dataset_active:
             table.pop("file_format", None)
         return table
+
+    def should_load_data_to_staging_dataset(self, table_name: str) -> bool:
+        """Runs are not staged."""
+        return table_name not in _OF_RUNS and super().should_load_data_to_staging_dataset(table_name)
+
+    def create_load_job(
+        self,
+        table: PreparedTableSchema,
+        file_path: str,
+        load_id: str,
+        restore: bool = False,  # noqa: FBT001, FBT002 - dlt's signature
+    ) -> LoadJob:
+        """Files of runs wait until all of their table are there."""
+        if ReferenceFollowupJobRequest.is_reference_job(file_path):
+            return CopyRuns(file_path)
+        if table["name"] in _OF_RUNS:
+            return WaitingFile(file_path)
+        if file_path.endswith(".parquet"):
+            return CopyFile(file_path)
+        return super().create_load_job(table, file_path, load_id, restore)
+
+    def create_table_chain_completed_followup_jobs(
+        self,
+        table_chain: Sequence[PreparedTableSchema],
+        completed_table_chain_jobs: Sequence[LoadJobInfo] | None = None,
+    ) -> list[FollowupJobRequest]:
+        """The job that copies a table's runs, once all its files are there."""
+        if table_chain[0]["name"] not in _OF_RUNS:
+            return super().create_table_chain_completed_followup_jobs(table_chain, completed_table_chain_jobs)
+        jobs = [job for job in completed_table_chain_jobs or () if job.file_path.endswith(".parquet")]
+        if not jobs:
+            return []
+        return [ReferenceFollowupJobRequest(jobs[0].job_file_info.file_name(), [job.file_path for job in jobs])]
 
     def _execute_schema_update_sql(self, only_tables: Iterable[str], store_schema: bool = True) -> TSchemaTables:  # noqa: FBT001, FBT002 - dlt's signature
         if self.sql_client.is_staging_dataset_active:
@@ -44,7 +86,8 @@ class postgres(dlt.destinations.postgres):  # noqa: N801 - dlt knows destination
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:
         capabilities = super()._raw_capabilities()
-        capabilities.max_parallel_load_jobs = _FILES_AT_ONCE
+        known = capabilities.supported_loader_file_formats or ()
+        capabilities.supported_loader_file_formats = [*known, "reference"]
         return capabilities
 
     @property

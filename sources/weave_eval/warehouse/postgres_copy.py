@@ -1,0 +1,104 @@
+"""Replacing runs in a Postgres table: their rows go and those of parquet files come, in one transaction.
+
+The files are copied into the table itself, as the binary form of its columns. A staging table would have every row
+written twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from threading import BoundedSemaphore
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from dlt.common.data_writers.escape import escape_postgres_literal
+from dlt.common.destination.client import RunnableLoadJob
+from dlt.destinations.impl.postgres.factory import get_adbc_driver_location
+from dlt.destinations.impl.postgres.postgres import PostgresClient, PostgresParquetCopyJob
+from dlt.destinations.job_impl import ReferenceFollowupJobRequest
+
+from ..tables import TABLES_BY_NAME
+
+_COPIES = BoundedSemaphore(2)
+"""At the same time: the rows of one are packed here while the server takes in those of another."""
+
+_JSONB_COLUMNS = """
+SELECT column_name FROM information_schema.columns
+WHERE table_schema = {} AND table_name = {} AND data_type = 'jsonb'"""
+_JSONB_VERSION = pa.scalar(b"\x01", pa.binary())
+"""What Postgres wants before the text of a `jsonb` value in its binary form."""
+
+
+class CopyFile(PostgresParquetCopyJob):
+    """A job for a parquet file that goes into a staging table."""
+
+    _ingest_per_rowgroup = True  # the driver keeps what is ingested at once
+
+    def run(self) -> None:
+        """Copies the file when its turn has come."""
+        with _COPIES:
+            super().run()
+
+
+class CopyRuns(RunnableLoadJob):
+    """A job for a list of parquet files of one table."""
+
+    def run(self) -> None:
+        """Replaces the runs that the files have rows or tombstones of."""
+        from adbc_driver_manager import dbapi  # noqa: PLC0415 - installed only with its extra
+
+        client = self._job_client
+        assert isinstance(client, PostgresClient)
+        uri = client.config.credentials.to_native_representation()
+        *_, schema, table = client.sql_client.make_qualified_table_name_path(self.load_table_name, quote=False)
+        files = ReferenceFollowupJobRequest.resolve_references(self._file_path)
+        with (
+            _COPIES,
+            dbapi.connect(driver=get_adbc_driver_location(), db_kwargs={"uri": uri}) as connection,
+            connection.cursor() as cursor,
+        ):
+            name = client.sql_client.make_qualified_table_name(self.load_table_name)
+            cursor.execute(f"DELETE FROM {name} WHERE run_id = ANY (ARRAY[{_literals(_run_ids(files))}])")
+            cursor.execute(_JSONB_COLUMNS.format(_literals([schema]), _literals([table])))
+            jsonb = {column for (column,) in cursor.fetchall()}
+            for rows in kept_rows(files, TABLES_BY_NAME[self.load_table_name].kept or ""):
+                cursor.adbc_ingest(table, _with_jsonb(rows, jsonb), mode="append", db_schema_name=schema)
+            connection.commit()
+
+
+def _run_ids(files: Sequence[str]) -> list[str]:
+    groups = (group["run_id"] for path in files for group in _row_groups(path, ["run_id"]))
+    return sorted({str(run_id) for column in groups for run_id in pc.unique(column).to_pylist()})
+
+
+def _row_groups(path: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """A file's rows, as many at a time as were written together; other ways of reading read far ahead."""
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns)
+
+
+def _literals(texts: Sequence[str]) -> str:
+    return ", ".join(map(escape_postgres_literal, texts))
+
+
+def kept_rows(files: Sequence[str], kept: str) -> Iterator[pa.Table]:
+    """The rows of the files, some at a time, without those that stand for a run: their column `kept` is empty."""
+    for path in files:
+        for rows in _row_groups(path):
+            yield rows.filter(pc.field(kept) != "")
+
+
+def _with_jsonb(rows: pa.Table, jsonb: set[str]) -> pa.Table:
+    for index, name in enumerate(rows.schema.names):
+        if name in jsonb:
+            rows = rows.set_column(index, name, _binary_json(rows[name]))
+    return rows
+
+
+def _binary_json(texts: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    join: Any = pc.binary_join_element_wise  # its declared types know no scalars beside arrays
+    joined: pa.ChunkedArray[Any] = join(_JSONB_VERSION, texts.cast(pa.binary()), pa.scalar(b"", pa.binary()))
+    return joined
