@@ -12,7 +12,7 @@ from tests.weave_server.fixtures import PROJECT, Project
 from tests.weave_server.process import KEY, WeaveServer
 from weave_eval import feedback
 from weave_eval.arrow import record_batch
-from weave_eval.client import WeaveClient
+from weave_eval.client import Reader, WeaveClient
 from weave_eval.cursor import Cursor
 from weave_eval.errors import TooHeavyError, UnreadableBodyError
 from weave_eval.feedback import (
@@ -150,11 +150,11 @@ class Weave(WeaveClient):
         self.heavy = heavy
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
-    def post(
+    def post_for(
         self,
         path: str,
         body: dict[str, Any],
-        parse: Callable[[bytes], Any],
+        make_reader: Callable[[], Reader[Any]],
         *,
         purpose: str,
         max_bytes: int | None = None,
@@ -162,15 +162,20 @@ class Weave(WeaveClient):
     ) -> Any:
         assert (bool(purpose), max_bytes, has_alternative) == (True, None, False)
         self.asked.append((path, body))
+        reader = make_reader()
+        reader.feed(self.answer(path, body))
+        return reader.close()
+
+    def answer(self, path: str, body: dict[str, Any]) -> bytes:
         if path in ("/calls/stream_query", "/calls/query_stats"):
             found = [call for call in self.calls if call["id"] in body["filter"]["call_ids"]]
             if path == "/calls/query_stats":
-                return parse(json.dumps({"count": len(found)}).encode())
-            return parse("".join(json.dumps(call) + "\n" for call in found).encode())
+                return json.dumps({"count": len(found)}).encode()
+            return "".join(json.dumps(call) + "\n" for call in found).encode()
         if body["limit"] > self.heavy:
             raise TooHeavyError("too heavy", 413)
         page = self.items[body["offset"] : body["offset"] + body["limit"]]
-        return parse(json.dumps({"result": page, "total_count": len(self.items)}).encode())
+        return json.dumps({"result": page, "total_count": len(self.items)}).encode()
 
 
 EXAMPLE = {"inputs": {"example": "weave:///acme/support/object/rows:v/attr/rows/id/digest-3"}}
@@ -297,10 +302,8 @@ def test_what_is_no_feedback_is_unreadable(item: dict[str, Any]) -> None:
 
 def test_what_is_no_call_is_unreadable() -> None:
     class Odd(Weave):
-        def post(self, path: str, body: dict[str, Any], parse: Callable[[bytes], Any], **options: Any) -> Any:
-            if path == "/calls/stream_query":
-                return parse(b'{"parent_id": null}\n')
-            return super().post(path, body, parse, **options)
+        def answer(self, path: str, body: dict[str, Any]) -> bytes:
+            return b'{"parent_id": null}\n' if path == "/calls/stream_query" else super().answer(path, body)
 
     with pytest.raises(UnreadableBodyError):
         list(read_feedback(Odd([_on("run-1")], []), Cursor(), NOON))

@@ -506,7 +506,7 @@ def test_every_column_is_filled_somewhere(loaded: Loaded, table: str) -> None:
 
 def test_requests_of_the_first_load(loaded: Loaded) -> None:
     runs = len(STATUSES)
-    assert loaded.requests == {"listing": 1, "trial_calls": 3, "count": 5, "page": runs, "summary": runs}
+    assert loaded.requests == {"listing": 1, "trial_calls": 4, "count": 6, "page": runs, "summary": runs}
 
 
 def test_fields_of_a_newer_server(server: WeaveServer, tmp_path: Any) -> None:

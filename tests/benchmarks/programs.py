@@ -49,7 +49,8 @@ def _load(_: str, place: Place) -> Sequence[str]:
 OURS = Program("ours", "weave-eval load", _load)
 FLOOR = Program("floor", "download, parse, columns, bulk insert", _module("floor"))
 BARE = Program("bare", "download alone", _module("bare"))
-SNIPPETS = Program("snippets", "requests, pandas, DuckDB", _module("snippets"), frozenset({"duckdb"}))
+SNIPPETS = Program("snippets", "requests, pandas, DuckDB: tables", _module("snippets"), frozenset({"duckdb"}))
+NORMALIZE = Program("normalize", "requests, json_normalize, DuckDB", _module("normalize"), frozenset({"duckdb"}))
 REST_API = Program("rest_api", "dlt's rest_api source", _module("rest_api"))
 
-PROGRAMS = {program.name: program for program in (OURS, FLOOR, BARE, SNIPPETS, REST_API)}
+PROGRAMS = {program.name: program for program in (OURS, FLOOR, BARE, SNIPPETS, NORMALIZE, REST_API)}

@@ -128,7 +128,12 @@ def test_latency_and_traffic(api: RunningApi) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "counted"),
-    [("floor", "trials"), ("snippets", "trials"), ("rest_api", "weave.results__evaluations__trials")],
+    [
+        ("floor", "trials"),
+        ("snippets", "trials"),
+        ("normalize", "trials"),
+        ("rest_api", "weave.results__evaluations__trials"),
+    ],
 )
 def test_every_contender_lands_every_trial(api: RunningApi, tmp_path: Path, name: str, counted: str) -> None:
     module = f"tests.benchmarks.contenders.{name}"

@@ -38,8 +38,12 @@ class _Client(PostgresClient):
         return table
 
     def should_load_data_to_staging_dataset(self, table_name: str) -> bool:
-        """Runs are not staged."""
-        return table_name not in _OF_RUNS and super().should_load_data_to_staging_dataset(table_name)
+        """Runs that come as parquet are not staged."""
+        return not self._is_copied(table_name) and super().should_load_data_to_staging_dataset(table_name)
+
+    def _is_copied(self, table_name: str) -> bool:
+        """Whether the table takes parquet of runs, which is copied into it."""
+        return table_name in _OF_RUNS and super().prepare_load_table(table_name).get("file_format") == "parquet"
 
     def create_load_job(
         self,
@@ -51,7 +55,7 @@ class _Client(PostgresClient):
         """Files of runs wait until all of their table are there."""
         if ReferenceFollowupJobRequest.is_reference_job(file_path):
             return CopyRuns(file_path)
-        if table["name"] in _OF_RUNS:
+        if self._is_copied(str(table["name"])):
             return WaitingFile(file_path)
         if file_path.endswith(".parquet"):
             return CopyFile(file_path)
@@ -63,11 +67,9 @@ class _Client(PostgresClient):
         completed_table_chain_jobs: Sequence[LoadJobInfo] | None = None,
     ) -> list[FollowupJobRequest]:
         """The job that copies a table's runs, once all its files are there."""
-        if table_chain[0]["name"] not in _OF_RUNS:
+        if not self._is_copied(str(table_chain[0]["name"])):
             return super().create_table_chain_completed_followup_jobs(table_chain, completed_table_chain_jobs)
         jobs = [job for job in completed_table_chain_jobs or () if job.file_path.endswith(".parquet")]
-        if not jobs:
-            return []
         return [ReferenceFollowupJobRequest(jobs[0].job_file_info.file_name(), [job.file_path for job in jobs])]
 
     def _execute_schema_update_sql(self, only_tables: Iterable[str], store_schema: bool = True) -> TSchemaTables:  # noqa: FBT001, FBT002 - dlt's signature

@@ -1,60 +1,44 @@
 """What a user writes after W&B's page on exporting evaluations: requests in a loop, pandas, DuckDB.
 
-It lists the runs, reads the results of each page by page and its summary, flattens them with `json_normalize`, and
-appends them to tables. Nothing is retried, checked, remembered or typed.
+The page's loop over rows, evaluations, trials and scores fills tables of runs, inputs, trials, scores and stats, with
+JSON where the values differ in type. Trials lack their times and errors, which the page's endpoints do not give.
+Nothing is retried, checked or remembered.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import duckdb
 import pandas as pd
-import requests
 
-BASE = "v2/bench/synthetic"
-AUTH = ("api", "key")
-PAGE_ROWS = 500
+from tests.benchmarks.contenders.normalize import append, list_runs, query_results, read_rows
 
-
-def list_runs(url: str) -> list[dict[str, Any]]:
-    """All runs."""
-    response = requests.get(f"{url}/{BASE}/evaluation_runs", auth=AUTH)
-    response.raise_for_status()
-    return [json.loads(line) for line in response.text.splitlines() if line]
+Rows = list[dict[str, Any]]
 
 
-def query_results(url: str, run_id: str, **more: Any) -> dict[str, Any]:
-    """An answer of `eval_results/query`."""
-    body = {"evaluation_run_ids": [run_id], **more}
-    response = requests.post(f"{url}/{BASE}/eval_results/query", auth=AUTH, json=body)
-    response.raise_for_status()
-    answer: dict[str, Any] = response.json()
-    return answer
+def result_tables(run_id: str, rows: Rows) -> dict[str, Rows]:
+    """Rows of results as rows of tables."""
+    tables: dict[str, Rows] = {"inputs": [], "trials": [], "scores": []}
+    for row in rows:
+        digest = row["row_digest"]
+        tables["inputs"].append({"run_id": run_id, "row_digest": digest, "inputs": json.dumps(row["raw_data_row"])})
+        for evaluation in row["evaluations"]:
+            for trial in evaluation["trials"]:
+                key = {"run_id": run_id, "row_digest": digest, "trial_id": trial["predict_and_score_call_id"]}
+                numbers = {name: trial[name] for name in ("model_latency_seconds", "total_tokens", "total_cost")}
+                tables["trials"].append({**key, "output": json.dumps(trial["model_output"]), **numbers})
+                tables["scores"] += [{**key, **score} for score in scores(trial)]
+    return tables
 
 
-def read_trials(url: str, run_id: str) -> list[dict[str, Any]]:
-    """All trials of a run, with their inputs."""
-    trials: list[dict[str, Any]] = []
-    offset = 0
-    while True:
-        wanted = {"include_raw_data_rows": True, "resolve_row_refs": True}
-        rows = query_results(url, run_id, **wanted, limit=PAGE_ROWS, offset=offset)["rows"]
-        for row in rows:
-            inputs = {"run_id": run_id, "row_digest": row["row_digest"], "inputs": row["raw_data_row"]}
-            trials += [{**inputs, **trial} for run in row["evaluations"] for trial in run["trials"]]
-        if len(rows) < PAGE_ROWS:
-            return trials
-        offset += len(rows)
-
-
-def append(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> None:
-    """Appends a frame to a table, which the first one makes."""
-    connection.register("frame", frame)
-    connection.execute(f"CREATE TABLE IF NOT EXISTS {table} AS SELECT * FROM frame LIMIT 0")
-    connection.execute(f"INSERT INTO {table} SELECT * FROM frame")
+def scores(trial: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The scores of a trial."""
+    for scorer, value in trial["scores"].items():
+        yield {"scorer": scorer, "value": json.dumps(value)}
 
 
 def main(url: str, path: str) -> None:
@@ -64,7 +48,8 @@ def main(url: str, path: str) -> None:
         append(connection, "runs", pd.json_normalize(runs))
         for run in runs:
             run_id = run["evaluation_run_id"]
-            append(connection, "trials", pd.json_normalize(read_trials(url, run_id)))
+            for table, rows in result_tables(run_id, read_rows(url, run_id)).items():
+                append(connection, table, pd.DataFrame(rows))
             summary = query_results(url, run_id, include_rows=False, include_summary=True)["summary"]
             append(connection, "stats", pd.json_normalize(summary["evaluations"], "scorer_stats", "evaluation_call_id"))
 
