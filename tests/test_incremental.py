@@ -294,6 +294,16 @@ def test_chunks_load_what_one_package_loads(place: Place, tmp_path: Path) -> Non
     assert chunked.lasting() == place.lasting()
 
 
+def test_pages_that_are_too_large_are_not_asked_for_behind_the_last_row(place: Place) -> None:
+    (run,) = bulk(place, 1, rows=6)
+    place.server.clear_requests()
+    place.load(max_page_bytes=3000)
+    asked = [entry["body"] for entry in place.server.requests("eval_results") if entry["body"].get("include_rows")]
+    assert len(asked) > 2
+    assert max(body["offset"] for body in asked if body["evaluation_call_ids"] == [run]) < 6
+    assert place.trial_counts() == {run: 6}
+
+
 def test_a_package_that_is_large_enough_takes_no_further_runs(place: Place, tmp_path: Path) -> None:
     bulk(place, 30)
     place.load()
