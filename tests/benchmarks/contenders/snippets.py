@@ -29,8 +29,10 @@ def result_tables(run_id: str, rows: Rows) -> dict[str, Rows]:
         for evaluation in row["evaluations"]:
             for trial in evaluation["trials"]:
                 key = {"run_id": run_id, "row_digest": digest, "trial_id": trial["predict_and_score_call_id"]}
-                numbers = {name: trial[name] for name in ("model_latency_seconds", "total_tokens", "total_cost")}
-                tables["trials"].append({**key, "output": json.dumps(trial["model_output"]), **numbers})
+                names = ("predict_call_id", "model_latency_seconds", "total_tokens", "total_cost")
+                tables["trials"].append(
+                    {**key, "output": json.dumps(trial["model_output"]), **{name: trial[name] for name in names}}
+                )
                 tables["scores"] += [{**key, **score} for score in scores(trial)]
     return tables
 
