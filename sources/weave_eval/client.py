@@ -41,16 +41,16 @@ from .limiter import RateLimiter
 from .redaction import redacted
 
 Parsed = TypeVar("Parsed")
-Made = TypeVar("Made", covariant=True)  # noqa: PLC0105 - the name says what it is
+Parsed_co = TypeVar("Parsed_co", covariant=True)
 
 
-class Reader(Protocol[Made]):
+class Reader(Protocol[Parsed_co]):
     """Takes an answer as it comes, so that a long one is never in memory whole."""
 
     def feed(self, part: bytes) -> None:
         """Takes the next bytes. Raises what parsers raise for bytes that they cannot read."""
 
-    def close(self) -> Made:
+    def close(self) -> Parsed_co:
         """What was made of the answer, which has ended. Raises likewise."""
 
 

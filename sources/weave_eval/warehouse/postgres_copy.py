@@ -88,7 +88,8 @@ def kept_rows(files: Sequence[str], kept: str) -> Iterator[pa.Table]:
     """The rows of the files, some at a time, without those that stand for a run: their column `kept` is empty."""
     for path in files:
         for rows in _row_groups(path):
-            yield rows.filter(pc.field(kept) != "")
+            is_kept = pc.not_equal(rows[kept], pa.scalar(""))
+            yield rows if pc.all(is_kept).as_py() else rows.filter(is_kept)
 
 
 def _with_jsonb(rows: pa.Table, jsonb: set[str]) -> pa.Table:
