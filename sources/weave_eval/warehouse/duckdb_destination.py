@@ -47,7 +47,7 @@ class _FilesForStaging(DuckDbSqlClient):
         """The table, or in place of its staging table the files."""
         if not self.is_staging_dataset_active:
             return super().make_qualified_table_name(table_name, quote, casefold)
-        return f"read_parquet([{', '.join(map(_literal, self._paths[table_name]))}], union_by_name = true)"
+        return f"read_parquet([{', '.join(map(_literal, self._paths[table_name]))}])"
 
 
 class _Merge(SqlLoadJob):
