@@ -6,6 +6,7 @@ holds the lock, 130 interrupted, 141 nobody reads the output any more, 143 termi
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -18,17 +19,24 @@ from .interruption import interruptions
 
 DONE, FAILED, MISUSED, BUSY, UNREAD = 0, 1, 2, 75, 141
 
+_WITHOUT_ARITHMETIC = frozenset({"load", "verify"})
+"""Commands that have no use for numpy."""
+
 
 def program() -> int:
     """The process that a shell starts."""
-    reduce_footprint()
+    options = parser().parse_args()
+    reduce_footprint(has_arithmetic=options.command not in _WITHOUT_ARITHMETIC)
     with rarely_collected():
-        return main()
+        return _run(options)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code. What a command needs is imported only when it runs."""
-    options = parser().parse_args(arguments)
+    return _run(parser().parse_args(arguments))
+
+
+def _run(options: argparse.Namespace) -> int:
     with interruptions(is_json=getattr(options, "json", False)):
         try:
             command = import_module(f".commands.{options.command}", __package__)
