@@ -20,6 +20,7 @@ from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.job_client_impl import SqlLoadJob
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 
+from .known_capabilities import KnownCapabilities
 from .waiting_file import WaitingFile
 
 _LOADING = {"memory_limit": "384MB", "threads": 1, "preserve_insertion_order": False}
@@ -94,7 +95,7 @@ class _Client(DuckDbClient):
         return [SqlMergeFollowupJob.from_table_chain(table_chain, files.of(paths))]
 
 
-class duckdb(dlt.destinations.duckdb):  # noqa: N801 - dlt knows destinations by such names
+class duckdb(KnownCapabilities[DuckDbClientConfiguration], dlt.destinations.duckdb):  # noqa: N801 - dlt knows destinations by such names
     """DuckDB."""
 
     def configuration(

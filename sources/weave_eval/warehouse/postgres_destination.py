@@ -14,10 +14,12 @@ from dlt.common.destination.client import FollowupJobRequest, LoadJob
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.schema.typing import TSchemaTables
 from dlt.common.storages.load_package import LoadJobInfo
+from dlt.destinations.impl.postgres.configuration import PostgresClientConfiguration
 from dlt.destinations.impl.postgres.postgres import PostgresClient
 from dlt.destinations.job_impl import ReferenceFollowupJobRequest
 
 from ..tables import TABLES
+from .known_capabilities import KnownCapabilities
 from .postgres_copy import CopyFile, CopyRuns
 from .waiting_file import WaitingFile
 
@@ -83,7 +85,7 @@ class _Client(PostgresClient):
         self.sql_client.drop_tables(*(name for (name,) in found))
 
 
-class postgres(dlt.destinations.postgres):  # noqa: N801 - dlt knows destinations by such names
+class postgres(KnownCapabilities[PostgresClientConfiguration], dlt.destinations.postgres):  # noqa: N801 - dlt knows destinations by such names
     """Postgres."""
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:
