@@ -16,7 +16,7 @@ def main():
     import pyarrow as pa
     print(duckdb.execute("SELECT ?", ["text"]).fetchall(), pa.array(["text"]), pa.default_memory_pool().backend_name)
     print("pandas" in sys.modules, gc.get_threshold()[0])
-    for name in ("pandas", "numpy"):
+    for name in ("pandas", "numpy", "sqlalchemy"):
         try:
             __import__(name)
         except ImportError as error:
@@ -28,8 +28,8 @@ sys.argv = ["weave-eval", *sys.argv[1:]]
 sys.exit(cli.program())
 """
 COMMANDS = {
-    "load": ["pandas", "numpy"],
-    "verify": ["pandas", "numpy"],
+    "load": ["pandas", "numpy", "sqlalchemy"],
+    "verify": ["pandas", "numpy", "sqlalchemy"],
     "status": ["pandas"],
     "demo": ["pandas"],
 }
@@ -47,7 +47,7 @@ def test_the_command_line_imports_what_it_needs_and_keeps_little(command: str, a
     assert done.stdout.count("No module") == len(absent)
 
 
-def test_who_imports_the_package_keeps_both() -> None:
-    script = "import weave_eval.cli, weave_eval.load, pandas, numpy; print(pandas.__name__, numpy.__name__)"
+def test_who_imports_the_package_keeps_them() -> None:
+    script = "import weave_eval.cli, weave_eval.load, pandas, numpy, sqlalchemy; print(pandas.__name__, numpy.__name__)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout == "pandas numpy\n", done.stderr

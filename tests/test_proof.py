@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import JSON, Column, Connection, MetaData, Table, create_engine, delete, insert, select, update
+from sqlalchemy import JSON, Column, MetaData, Table, create_engine, delete, insert, select, update
 from sqlalchemy.schema import CreateSchema
 
 from tests.loading import Place
 from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.fixtures import Project
 from tests.weave_server.process import WeaveServer
+from weave_eval.destinations import Profile
 from weave_eval.pages import parse_page
 from weave_eval.reconcile import ApiFacts, Landed, Leaf, Reconciliation, reconcile
-from weave_eval.warehouse.engine import reading
 from weave_eval.warehouse.metadata import sql_tables
 from weave_eval.warehouse.proof import landed
+from weave_eval.warehouse.table_reader import TableReader, table_reader
 
 DATASET = "weave"
 SCORES: list[tuple[str, str, str, str, Any]] = [
@@ -42,8 +43,8 @@ VALUES = {"binary": "value_bool", "continuous": "value_number", "text": "value_t
 
 
 @pytest.fixture
-def connection(warehouse: Warehouse) -> Iterator[tuple[Connection, str]]:
-    """A connection to each warehouse, and a dataset in it with rows, trials and scores of two runs."""
+def reader(warehouse: Warehouse) -> Iterator[TableReader]:
+    """A reader of a dataset in each warehouse, with rows, trials and scores of two runs."""
     engine = create_engine(warehouse.sqlalchemy_url, connect_args=dict(warehouse.sqlalchemy_arguments))
     dataset = warehouse.new_dataset()
     tables = {name: without_json(sql_tables(dataset)[name]) for name in ("result_rows", "trials", "scores")}
@@ -57,8 +58,9 @@ def connection(warehouse: Warehouse) -> Iterator[tuple[Connection, str]]:
         opened.execute(insert(tables["trials"]), [{"run_id": run, "row_digest": row} for run, row in trials])
         opened.execute(insert(tables["scores"]), [score(*each) for each in SCORES])
         opened.commit()
-        yield opened, dataset
     engine.dispose()
+    with table_reader(Profile(warehouse.name, warehouse.name, dataset, {})) as opened_again:
+        yield opened_again
     warehouse.drop(dataset)
 
 
@@ -73,8 +75,8 @@ def score(run_id: str, scorer: str, path: str, value_type: str, value: Any) -> d
     return {"run_id": run_id, "scorer_name": scorer, "path": path, "value_type": value_type, **values}
 
 
-def test_counts_and_aggregates(connection: tuple[Connection, str]) -> None:
-    found = landed(*connection, ["run-2", "run-1", "no-such-run", "run-1"])
+def test_counts_and_aggregates(reader: TableReader) -> None:
+    found = landed(reader, ["run-2", "run-1", "no-such-run", "run-1"])
     assert {run: (each.row_count, each.trial_count, each.trial_row_count) for run, each in found.items()} == {
         "run-1": (3, 3, 2),
         "run-2": (1, 2, 1),
@@ -101,19 +103,19 @@ def test_counts_and_aggregates(connection: tuple[Connection, str]) -> None:
     assert found["no-such-run"] == Landed("no-such-run", 0, 0, 0, [])
 
 
-def test_numbers_are_plain_whatever_the_driver_gives(connection: tuple[Connection, str]) -> None:
-    found = landed(*connection, ["run-1"])["run-1"]
+def test_numbers_are_plain_whatever_the_driver_gives(reader: TableReader) -> None:
+    found = landed(reader, ["run-1"])["run-1"]
     numbers = [value for leaf in found.leaves for value in dataclasses.astuple(leaf)[2:]]
     assert {type(value) for value in [found.row_count, found.trial_count, found.trial_row_count]} == {int}
     assert {type(value) for value in numbers} == {int, float}
     json.dumps(numbers)
 
 
-def test_more_runs_than_one_query_takes(connection: tuple[Connection, str]) -> None:
+def test_more_runs_than_one_query_takes(reader: TableReader) -> None:
     many = [f"other-{index}" for index in range(1200)]
-    found = landed(*connection, [*many[:600], "run-1", *many[600:], "run-2"])
+    found = landed(reader, [*many[:600], "run-1", *many[600:], "run-2"])
     assert (len(found), found["run-1"].trial_count, found["run-2"].trial_count) == (1202, 3, 2)
-    assert landed(*connection, []) == {}
+    assert landed(reader, []) == {}
 
 
 @pytest.fixture
@@ -135,9 +137,9 @@ def api_facts(place: Place, run_id: str) -> ApiFacts:
 
 
 def reconciled(place: Place) -> dict[str, Reconciliation]:
-    with reading(place.profile) as connection:
-        run_ids = list(connection.scalars(select(sql_tables(DATASET)["evaluation_runs"].c.run_id)))
-        found = landed(connection, DATASET, run_ids)
+    with table_reader(place.profile) as reader:
+        run_ids = [run_id for (run_id,) in reader.rows("SELECT run_id FROM {evaluation_runs}")]
+        found = landed(reader, run_ids)
     return {run_id: reconcile(api_facts(place, run_id), found[run_id]) for run_id in run_ids}
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import Connection, create_engine, text
 
 from tests.loading import LiveRun, Place, days_ago, is_page
 from tests.tables_of import Tables, lasting, tables_of
@@ -25,6 +23,7 @@ from weave_eval.reconcile import Landed
 from weave_eval.results import ResultsReader
 from weave_eval.verify import verify_project
 from weave_eval.warehouse.proof import landed
+from weave_eval.warehouse.table_reader import TableReader
 
 PROJECT = "acme/support-bot"
 
@@ -194,19 +193,12 @@ def test_rows_that_the_warehouse_lost_are_loaded_again(
     whole.folder.mkdir()
     whole.load()
     place = Place(server, PROJECT, tmp_path)
-    losses = [f"DELETE FROM weave.{table} WHERE run_id = '{hurt}'"]
+    losses = [f"DELETE FROM {{{table}}} WHERE run_id = '{hurt}'"]
 
-    def lose_and_count(connection: Connection, dataset: str, run_ids: list[str]) -> dict[str, Landed]:
+    def lose_and_count(reader: TableReader, run_ids: list[str]) -> dict[str, Landed]:
         if losses:
-            connection.close()
-            engine = create_engine(f"duckdb:///{place.file}")
-            with engine.begin() as writing:
-                writing.execute(text(losses.pop()))
-            with engine.connect() as again:
-                found = landed(again, dataset, run_ids)
-            engine.dispose()
-            return {run_id: replace(each) for run_id, each in found.items()}
-        return landed(connection, dataset, run_ids)
+            reader.rows(losses.pop())
+        return landed(reader, run_ids)
 
     monkeypatch.setattr(proving, "landed", lose_and_count)
     result = place.load()

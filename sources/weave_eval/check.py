@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 from uuid import uuid4
 
 import msgspec
 from dlt.common.schema import Schema
-from dlt.destinations.sql_client import SqlClientBase
 
 from .client import Patience, WeaveClient
 from .credentials import api_key, trace_base_url
@@ -25,6 +22,7 @@ from .locks import require_writable
 from .pipelines import lock_path, pipelines_folder
 from .privacy import Privacy, parse_rules
 from .settings import Settings
+from .warehouse.lost_tables import job_client
 
 _IMPATIENT = Patience(read_timeout=30.0, retry_budget=10.0, max_attempts=2)
 
@@ -106,7 +104,8 @@ def _check_destination(profile: Profile) -> str:
 def _write_to(profile: Profile) -> None:
     """Makes a table and drops it, and the dataset too if it was not there."""
     probe = f"weave_eval_check_{uuid4().hex[:8]}"
-    with _client(profile, probe) as sql:
+    with job_client(profile, Schema(probe)) as client:
+        sql = client.sql_client
         is_new = not sql.has_dataset()
         if is_new:
             sql.create_dataset()
@@ -125,11 +124,3 @@ def _check_files(profile: Profile, projects: Sequence[str | None]) -> str:
     for path in [*(lock_path(location, name) for name in names), folder]:
         require_writable(path)
     return f"locks and dlt's working files can be written, to {folder}"
-
-
-@contextmanager
-def _client(profile: Profile, name: str) -> Iterator[SqlClientBase[Any]]:
-    destination = profile.destination()
-    spec = destination.spec()._bind_dataset_name(profile.dataset)  # noqa: SLF001 - as dlt's own pipeline does
-    with destination.client(Schema(name), spec) as client:
-        yield client.sql_client

@@ -19,14 +19,14 @@ from .interruption import interruptions
 
 DONE, FAILED, MISUSED, BUSY, UNREAD = 0, 1, 2, 75, 141
 
-_WITHOUT_ARITHMETIC = frozenset({"load", "verify"})
-"""Commands that have no use for numpy."""
+_LOADS = frozenset({"load", "verify"})
+"""Commands that need little of what is installed."""
 
 
 def program() -> int:
     """The process that a shell starts."""
     options = parser().parse_args()
-    reduce_footprint(has_arithmetic=options.command not in _WITHOUT_ARITHMETIC)
+    reduce_footprint(is_load=options.command in _LOADS)
     with rarely_collected():
         return _run(options)
 

@@ -22,6 +22,7 @@ from dlt.common.schema import Schema
 from tomlkit.exceptions import TOMLKitError
 
 from .errors import SettingsError
+from .schema import SCHEMA_NAME
 
 FILE_NAME = "destinations.toml"
 DEFAULT_PROFILE = "duckdb"
@@ -92,7 +93,7 @@ class Profile:
         """Where the profile leads, once dlt has completed it. Raises dlt's errors about what is missing."""
         destination = self.destination()
         spec = destination.spec()._bind_dataset_name(self.dataset)  # noqa: SLF001 - as dlt's own pipeline does
-        config = destination.client(Schema("weave_eval"), spec).config
+        config = destination.client(Schema(SCHEMA_NAME), spec).config
         return Location(self.type, self.dataset, config.fingerprint(), config.credentials)
 
     def credential_variable(self) -> str:

@@ -20,7 +20,6 @@ from dlt.common.configuration.specs.base_configuration import is_secret_hint
 from dlt.common.destination.exceptions import DestinationException
 from dlt.extract.exceptions import ResourceExtractionError
 from dlt.pipeline.exceptions import PipelineConfigMissing, PipelineStepFailed
-from sqlalchemy.exc import SQLAlchemyError
 
 from .destinations import Profile
 from .errors import DefectError, DestinationError, SettingsError, WeaveEvalError
@@ -33,16 +32,10 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 @contextmanager
 def destination_errors(profile: Profile) -> Iterator[None]:
-    """Turns dlt's and SQLAlchemy's errors into `SettingsError`, `DestinationError`, or what a resource raised."""
+    """Turns dlt's errors into `SettingsError`, `DestinationError`, or what a resource raised."""
     try:
         yield
-    except (
-        PipelineStepFailed,
-        PipelineConfigMissing,
-        DestinationException,
-        ConfigurationException,
-        SQLAlchemyError,
-    ) as error:
+    except (PipelineStepFailed, PipelineConfigMissing, DestinationException, ConfigurationException) as error:
         raise explained(error, profile) from None
     except OSError as error:
         if not is_out_of_room(error):

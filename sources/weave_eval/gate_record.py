@@ -18,10 +18,9 @@ from .flatten import VARYING, Tuples
 from .package_files import TableItem
 from .pipelines import complete_tables, project_slug, run_pipeline
 from .privacy import Privacy
+from .resources import current_package, source_of, table_resource
 from .run_writer import RunWriter
 from .sanitize import to_json
-from .schema import CONTRACT, dlt_schema
-from .source import current_package, table_resource
 from .sync_record import connector_version
 from .tables import TABLES_BY_NAME
 
@@ -80,7 +79,4 @@ def _source(project: str, rows: Tuples, folder: Path) -> DltSource:
 
     resource = table_resource(TABLES_BY_NAME[TABLE], decisions)
     resource.apply_hints(write_disposition="append")
-    source = DltSource.from_data(dlt_schema(), "weave_eval", [resource])
-    source.schema_contract = CONTRACT
-    source.max_table_nesting = 0
-    return source
+    return source_of([resource])

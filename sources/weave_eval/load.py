@@ -163,7 +163,7 @@ def locked(settings: Settings, profile: Profile, options: LoadOptions) -> Iterat
         load_lock(lock_path(location, settings.project), purpose, options.wait_seconds),
         busy_if_in_use(profile),
         destination_errors(profile),
-        database_lock(location, settings.project, options.wait_seconds),
+        database_lock(profile, settings.project, options.wait_seconds),
     ):
         yield location, client
     client.close()

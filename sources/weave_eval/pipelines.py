@@ -23,9 +23,8 @@ from .errors import DestinationError
 from .extraction import Extraction
 from .failures import one_line
 from .locks import require_writable
+from .resources import evaluation_resources, source_of
 from .saved_state import digest
-from .schema import CONTRACT, dlt_schema
-from .source import evaluation_resources
 from .warehouse.comments import update_comments
 from .warehouse.layout import make_indexes
 from .warehouse.view_making import make_views
@@ -89,10 +88,7 @@ def _noted(warnings: list[str], what: str) -> Iterator[None]:
 
 def make_source(extraction: Extraction, *, is_indexed: bool = False) -> DltSource:
     """A dlt source that reads the next chunk of `extraction`."""
-    source = DltSource.from_data(dlt_schema(), "weave_eval", evaluation_resources(extraction, is_indexed=is_indexed))
-    source.schema_contract = CONTRACT
-    source.max_table_nesting = 0
-    return source
+    return source_of(evaluation_resources(extraction, is_indexed=is_indexed))
 
 
 def make_pipeline(project: str, profile: Profile, location: Location, pipelines_dir: str | None = None) -> dlt.Pipeline:

@@ -14,9 +14,9 @@ from .read_runs import ReadRun
 from .reconcile import Landed, Reconciliation, computed_stats, reconcile
 from .records import Record
 from .sanitize import to_json
-from .warehouse.engine import reading
 from .warehouse.proof import landed
 from .warehouse.standing import stored_stats
+from .warehouse.table_reader import table_reader
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ def prove(profile: Profile, read: Mapping[str, ReadRun]) -> list[Proof]:
     if not read:
         return []
     recalled = [run_id for run_id, run in read.items() if run.decision is None and run.facts.has_stats]
-    with reading(profile) as connection:
-        found = landed(connection, profile.dataset, list(read))
-        stats = stored_stats(connection, profile.dataset, recalled)
+    with table_reader(profile) as reader:
+        found = landed(reader, list(read))
+        stats = stored_stats(reader, recalled)
     facts = {run_id: replace(run.facts, stats=stats.get(run_id, run.facts.stats)) for run_id, run in read.items()}
     return [Proof(run, found[run_id], reconcile(facts[run_id], found[run_id])) for run_id, run in read.items()]
 

@@ -14,9 +14,8 @@ from .package_files import TableItem
 from .pipelines import run_pipeline
 from .privacy import Privacy
 from .read_runs import forget
+from .resources import current_package, source_of, table_resource
 from .run_writer import RunWriter
-from .schema import CONTRACT, dlt_schema
-from .source import current_package, table_resource
 from .tables import TABLES_BY_NAME
 
 WRITTEN = ("reconciliations", "scorer_stats", "syncs")
@@ -73,10 +72,7 @@ def _source(contents: _Contents, *, is_indexed: bool) -> DltSource:
         heartbeats[contents.project] = contents.heartbeat.isoformat() if contents.heartbeat else None
 
     resources = [table_resource(TABLES_BY_NAME[name], records, is_indexed=is_indexed) for name in WRITTEN]
-    source = DltSource.from_data(dlt_schema(), "weave_eval", resources)
-    source.schema_contract = CONTRACT
-    source.max_table_nesting = 0
-    return source
+    return source_of(resources)
 
 
 def _is_postgres(pipeline: dlt.Pipeline) -> bool:

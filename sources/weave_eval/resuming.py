@@ -36,12 +36,11 @@ from .errors import SettingsError, WeaveEvalError
 from .failures import causes, is_out_of_room
 from .pipelines import based_on, make_pipeline, pipeline_name, pipelines_folder, run_pipeline, saved_state
 from .saved_state import digest, is_sound
-from .schema import dlt_schema
+from .schema import SCHEMA_NAME
 from .warehouse.file_in_use import set_aside_unfinished
 from .warehouse.lost_tables import Lost, find_lost, job_client, lost_text, restore_lost
 
 _UNREADABLE = "The state that the last load left in the warehouse cannot be used: every run is read again."
-_SCHEMA = dlt_schema().name
 
 
 @dataclass
@@ -129,7 +128,7 @@ def _checked(found: Any, name: str) -> dict[str, Any]:
         state = msgspec.convert(found, _StoredState)
     except msgspec.ValidationError as error:
         raise UnusableStateError(str(error)) from error
-    saved = state.sources.get(_SCHEMA, {})
+    saved = state.sources.get(SCHEMA_NAME, {})
     if state.name != name or not is_sound(saved, utc_now()):
         raise UnusableStateError(name)
     return dict(saved)
@@ -173,7 +172,7 @@ def _is_ours(pipeline: dlt.Pipeline) -> bool:
         _require_whole([*extracted, *normalized])
     except Exception:  # noqa: BLE001 - whatever garbage makes of decoders
         return False
-    return all(package.schema_name == _SCHEMA for package in [*extracted, *normalized])
+    return all(package.schema_name == SCHEMA_NAME for package in [*extracted, *normalized])
 
 
 def _require_whole(packages: Iterable[LoadPackageInfo]) -> None:

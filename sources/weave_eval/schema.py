@@ -12,22 +12,29 @@ CONTRACT: TSchemaContract = {"tables": "freeze", "columns": "freeze", "data_type
 """Nothing but the declared tables and columns is ever made."""
 
 
+SCHEMA_NAME = "weave_eval"
+
+
 def dlt_schema() -> Schema:
     """A dlt schema with all tables."""
-    schema = Schema("weave_eval")
+    schema = Schema(SCHEMA_NAME)
     for table in TABLES:
         schema.update_table(_dlt_table(table))
     return schema
 
 
 def _dlt_table(table: Table) -> TTableSchema:
-    made = new_table(table.name, columns=[dlt_column(table, column) for column in table.columns])
+    made = new_table(table.name, columns=list(dlt_columns(table).values()))
     made["x-bigquery-cluster-columns"] = list(table.cluster)  # type: ignore[typeddict-unknown-key]
     return made
 
 
-def dlt_column(table: Table, column: Column) -> TColumnSchema:
-    """A column as dlt hints."""
+def dlt_columns(table: Table) -> dict[str, TColumnSchema]:
+    """A table's columns as dlt hints, by name."""
+    return {column.name: _dlt_column(table, column) for column in table.columns}
+
+
+def _dlt_column(table: Table, column: Column) -> TColumnSchema:
     hints: TColumnSchema = {
         "name": column.name,
         "data_type": column.type,

@@ -8,46 +8,48 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Connection, text
+from dlt.common.schema import Schema
+from dlt.destinations.sql_client import SqlClientBase
 
-from ..destinations import Location
+from ..destinations import Profile
 from ..locks import busy_error
-from .engine import make_engine
+from ..schema import SCHEMA_NAME
+from .lost_tables import job_client
 
 _POLL_SECONDS = 1.0
 _LONGEST_NAME = 63  # bytes, of a connection's name in Postgres
 
-_TRY = text("SELECT pg_try_advisory_lock(:key)")
-_RELEASE = text("SELECT pg_advisory_unlock(:key)")
-_NAME = text("SELECT set_config('application_name', :name, false)")
-_HOLDER = text("""
+_TRY = "SELECT pg_try_advisory_lock(%s)"
+_RELEASE = "SELECT pg_advisory_unlock(%s)"
+_NAME = "SELECT set_config('application_name', %s, false)"
+_HOLDER = """
 SELECT a.application_name, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND (l.classid::bigint << 32) | l.objid::bigint = :key""")
+  AND (l.classid::bigint << 32) | l.objid::bigint = %s"""
 
 
 @contextmanager
-def database_lock(location: Location, project: str, wait_seconds: float = 0.0) -> Iterator[None]:
+def database_lock(profile: Profile, project: str, wait_seconds: float = 0.0) -> Iterator[None]:
     """Holds Postgres' lock of a project in a dataset through a connection of its own; elsewhere, nothing.
 
     It ends with the connection, however the load ends. Raises `BusyError`, naming the holder, if it is not free
-    within `wait_seconds`.
+    within `wait_seconds`, or dlt's `DestinationException`.
     """
-    if location.type != "postgres":
+    if profile.type != "postgres":
         yield
         return
-    engine = make_engine(location)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        key = lock_key(location.dataset, project)
-        connection.execute(_NAME, {"name": _own_name(project)})
-        _acquire(connection, key, wait_seconds)
+    with job_client(profile, Schema(SCHEMA_NAME)) as client:
+        key = lock_key(profile.dataset, project)
+        client.sql_client.execute_sql(_NAME, _own_name(project))
+        _acquire(client.sql_client, key, wait_seconds)
         try:
             yield
         finally:
-            connection.execute(_RELEASE, {"key": key})
+            client.sql_client.execute_sql(_RELEASE, key)
 
 
 def lock_key(dataset: str, project: str) -> int:
@@ -61,15 +63,16 @@ def _own_name(project: str) -> str:
     return name.encode()[:_LONGEST_NAME].decode(errors="ignore")
 
 
-def _acquire(connection: Connection, key: int, wait_seconds: float) -> None:
+def _acquire(sql: SqlClientBase[Any], key: int, wait_seconds: float) -> None:
     deadline = time.monotonic() + wait_seconds
-    while not connection.scalar(_TRY, {"key": key}):
+    while sql.execute_sql(_TRY, key) != [(True,)]:
         left = deadline - time.monotonic()
         if left <= 0:
-            raise busy_error(_holder(connection, key))
+            raise busy_error(_holder(sql, key))
         time.sleep(min(left, _POLL_SECONDS))
 
 
-def _holder(connection: Connection, key: int) -> str | None:
-    found = connection.execute(_HOLDER, {"key": key}).first()
-    return f"{found[0]}, since {found[1]} UTC" if found and found[0] else None
+def _holder(sql: SqlClientBase[Any], key: int) -> str | None:
+    for name, since in sql.execute_sql(_HOLDER, key) or ():
+        return f"{name}, since {since} UTC" if name else None
+    return None

@@ -10,11 +10,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.compiler import IdentifierPreparer
 
 from ..destinations import Location, Profile
-from ..failures import destination_errors
+from ..failures import destination_errors, explained
 from .file_in_use import busy_if_in_use
 
 _IN_URL = ("account", "user", "password", "database", "warehouse", "role")
@@ -33,6 +34,8 @@ def reading(profile: Profile) -> Iterator[Connection]:
                 if profile.type == "duckdb":
                     connection.exec_driver_sql("SET enable_progress_bar = false")  # it prints among the answers
                 yield connection
+        except SQLAlchemyError as error:
+            raise explained(error, profile) from None
         finally:
             engine.dispose()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from dlt.common.destination.exceptions import DestinationException, DestinationUndefinedEntity
@@ -18,6 +18,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from ..destinations import Profile
 from ..errors import DestinationError
+from ..failures import explained
 from ..schema import dlt_schema
 from ..tables import TABLES_BY_NAME
 
@@ -27,11 +28,22 @@ Lost = Mapping[str, list[str]]
 _BOOKS = (VERSION_TABLE_NAME, LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME)
 
 
-def job_client(profile: Profile, schema: Schema | None = None) -> SqlJobClientBase:
-    """A client for a profile's dataset with the tables of `schema`, or else ours."""
+@contextmanager
+def job_client(profile: Profile, schema: Schema | None = None) -> Iterator[SqlJobClientBase]:
+    """A connected client for a profile's dataset with the tables of `schema`, or else ours.
+
+    Raises dlt's errors, or `DestinationError` for whatever else a driver raises when it connects.
+    """
     client, _ = get_destination_clients(schema or dlt_schema(), profile.destination(), profile.dataset)
     assert isinstance(client, SqlJobClientBase)
-    return client
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(client)  # type: ignore[arg-type]  # dlt types its exit otherwise
+        except DestinationException:
+            raise
+        except Exception as error:  # noqa: BLE001 - dlt lets the errors of some drivers through
+            raise explained(error, profile) from None
+        yield client
 
 
 def find_lost(client: SqlJobClientBase) -> Lost:

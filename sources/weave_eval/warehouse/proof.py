@@ -6,78 +6,50 @@ Scores are told apart by `value_type`, so that privacy rules on texts change no 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, case, func, select
-
 from ..reconcile import LARGEST_SUMMED, Landed, Leaf
-from .metadata import sql_tables
+from .table_reader import TableReader
 
-_MAX_IDS = 500
-"""Runs asked for in one query; some warehouses bound the number of parameters."""
+_ROWS = "SELECT run_id, COUNT(*) FROM {result_rows} WHERE run_id IN ({keys}) GROUP BY run_id"
+_TRIALS = """
+SELECT run_id, COUNT(*), COUNT(DISTINCT row_digest) FROM {trials} WHERE run_id IN ({keys}) GROUP BY run_id"""
+_LEAVES = f"""
+SELECT run_id, scorer_name, path,
+  SUM(CASE WHEN value_type = 'binary' THEN 1 ELSE 0 END),
+  SUM(CASE WHEN value_type = 'binary' AND value_bool THEN 1 ELSE 0 END),
+  SUM(CASE WHEN value_type = 'continuous' THEN 1 ELSE 0 END),
+  SUM(CASE WHEN value_type = 'continuous' AND ABS(value_number) < {LARGEST_SUMMED} THEN 1 ELSE 0 END),
+  SUM(CASE WHEN value_type = 'continuous' AND ABS(value_number) < {LARGEST_SUMMED} THEN value_number END),
+  SUM(CASE WHEN value_type = 'continuous' AND ABS(value_number) < {LARGEST_SUMMED} THEN ABS(value_number) END),
+  SUM(CASE WHEN value_type = 'text' THEN 1 ELSE 0 END),
+  SUM(CASE WHEN value_type = 'null' THEN 1 ELSE 0 END)
+FROM {{scores}} WHERE run_id IN ({{keys}}) GROUP BY run_id, scorer_name, path"""
 
 
-def landed(connection: Connection, dataset: str, run_ids: Sequence[str]) -> dict[str, Landed]:
-    """What the tables of `dataset` hold of each of the runs, by run id; zeros for a run without rows."""
-    tables = sql_tables(dataset)
+def landed(reader: TableReader, run_ids: Sequence[str]) -> dict[str, Landed]:
+    """What the tables hold of each of the runs, by run id; zeros for a run without rows."""
     unique = list(dict.fromkeys(run_ids))
+    rows = _counts(reader, _ROWS, unique)
+    trials = _counts(reader, _TRIALS, unique)
+    leaves: dict[str, list[Leaf]] = defaultdict(list)
+    for run_id, *leaf in reader.rows_of(_LEAVES, unique):
+        leaves[run_id].append(_leaf(*leaf))
     found: dict[str, Landed] = {}
-    for start in range(0, len(unique), _MAX_IDS):
-        chunk = unique[start : start + _MAX_IDS]
-        rows = _counts(connection, _rows(tables["result_rows"], chunk))
-        trials = _counts(connection, _trials(tables["trials"], chunk))
-        leaves = _leaves(connection, tables["scores"], chunk)
-        for run_id in chunk:
-            (row_count,) = rows.get(run_id, (0,))
-            trial_count, trial_row_count = trials.get(run_id, (0, 0))
-            found[run_id] = Landed(run_id, row_count, trial_count, trial_row_count, leaves.get(run_id, []))
+    for run_id in unique:
+        (row_count,) = rows.get(run_id, (0,))
+        trial_count, trial_row_count = trials.get(run_id, (0, 0))
+        found[run_id] = Landed(run_id, row_count, trial_count, trial_row_count, leaves.get(run_id, []))
     return found
 
 
-def _rows(table: Table, run_ids: Sequence[str]) -> Select[Any]:
-    return select(table.c.run_id, func.count()).where(table.c.run_id.in_(run_ids)).group_by(table.c.run_id)
+def _counts(reader: TableReader, query: str, run_ids: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    return {run_id: tuple(map(int, counts)) for run_id, *counts in reader.rows_of(query, run_ids)}
 
 
-def _trials(table: Table, run_ids: Sequence[str]) -> Select[Any]:
-    distinct_rows = func.count(table.c.row_digest.distinct())
-    query = select(table.c.run_id, func.count(), distinct_rows)
-    return query.where(table.c.run_id.in_(run_ids)).group_by(table.c.run_id)
-
-
-def _counts(connection: Connection, query: Select[Any]) -> dict[str, tuple[int, ...]]:
-    return {run_id: tuple(map(int, counts)) for run_id, *counts in connection.execute(query)}
-
-
-def _leaves(connection: Connection, scores: Table, run_ids: Sequence[str]) -> dict[str, list[Leaf]]:
-    keys = (scores.c.run_id, scores.c.scorer_name, scores.c.path)
-    query = select(*keys, *_aggregates(scores)).where(scores.c.run_id.in_(run_ids)).group_by(*keys)
-    found: dict[str, list[Leaf]] = defaultdict(list)
-    for row in connection.execute(query):
-        found[row[0]].append(_leaf(row))
-    return found
-
-
-def _aggregates(scores: Table) -> Iterator[ColumnElement[Any]]:
-    """The columns of a leaf after its scorer and path, in the order in which `_leaf` reads them."""
-    number, is_number = scores.c.value_number, scores.c.value_type == "continuous"
-    is_summed = and_(is_number, func.abs(number) < LARGEST_SUMMED)
-    yield _count(scores.c.value_type == "binary")
-    yield _count(and_(scores.c.value_type == "binary", scores.c.value_bool))
-    yield _count(is_number)
-    yield _count(is_summed)
-    yield func.sum(case((is_summed, number)))
-    yield func.sum(case((is_summed, func.abs(number))))
-    yield _count(scores.c.value_type == "text")
-    yield _count(scores.c.value_type == "null")
-
-
-def _count(condition: ColumnElement[bool]) -> ColumnElement[Any]:
-    return func.sum(case((condition, 1), else_=0))
-
-
-def _leaf(row: Row[Any]) -> Leaf:
-    _, scorer_name, path, binary, true, numbers, summed, total, magnitude, texts, nulls = row
+def _leaf(scorer_name: str, path: str, *aggregates: Any) -> Leaf:
+    binary, true, numbers, summed, total, magnitude, texts, nulls = aggregates
     return Leaf(
         scorer_name=scorer_name,
         path=path,
