@@ -25,7 +25,9 @@ def main():
 
 cli._run = lambda options: main()
 sys.argv = ["weave-eval", *sys.argv[1:]]
-sys.exit(cli.program())
+code = cli.program()
+print("left alone at the end:", gc.get_freeze_count() > 1000)
+sys.exit(code)
 """
 COMMANDS = {
     "load": ["pandas", "numpy", "sqlalchemy"],
@@ -43,8 +45,8 @@ def test_the_command_line_imports_what_it_needs_and_keeps_little(command: str, a
     assert lines[0].startswith("[('text',)]")
     assert "system" in done.stdout
     assert "False 200000" in lines
-    assert lines[-len(absent) :] == [f"No module named {name!r}" for name in absent]
-    assert done.stdout.count("No module") == len(absent)
+    assert [line for line in lines if "No module" in line] == [f"No module named {name!r}" for name in absent]
+    assert lines[-1] == "left alone at the end: True"
 
 
 def test_who_imports_the_package_keeps_them() -> None:

@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from dlt.common.schema import Schema
 from dlt.destinations.sql_client import SqlClientBase
 
 from ..destinations import Profile
 from ..locks import busy_error
-from ..schema import SCHEMA_NAME
 from .lost_tables import job_client
 
 _POLL_SECONDS = 1.0
@@ -42,7 +40,7 @@ def database_lock(profile: Profile, project: str, wait_seconds: float = 0.0) -> 
     if profile.type != "postgres":
         yield
         return
-    with job_client(profile, Schema(SCHEMA_NAME)) as client:
+    with job_client(profile) as client:
         key = lock_key(profile.dataset, project)
         client.sql_client.execute_sql(_NAME, _own_name(project))
         _acquire(client.sql_client, key, wait_seconds)

@@ -19,7 +19,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from ..destinations import Profile
 from ..errors import DestinationError
 from ..failures import explained
-from ..schema import dlt_schema
+from ..schema import SCHEMA_NAME, dlt_schema
 from ..tables import TABLES_BY_NAME
 
 Lost = Mapping[str, list[str]]
@@ -30,11 +30,11 @@ _BOOKS = (VERSION_TABLE_NAME, LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME)
 
 @contextmanager
 def job_client(profile: Profile, schema: Schema | None = None) -> Iterator[SqlJobClientBase]:
-    """A connected client for a profile's dataset with the tables of `schema`, or else ours.
+    """A connected client for a profile's dataset; it makes tables of `schema` only.
 
     Raises dlt's errors, or `DestinationError` for whatever else a driver raises when it connects.
     """
-    client, _ = get_destination_clients(schema or dlt_schema(), profile.destination(), profile.dataset)
+    client, _ = get_destination_clients(schema or Schema(SCHEMA_NAME), profile.destination(), profile.dataset)
     assert isinstance(client, SqlJobClientBase)
     with ExitStack() as stack:
         try:

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from dlt.common.schema import Schema
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from ..destinations import Profile
 from ..failures import destination_errors
-from ..schema import SCHEMA_NAME
 from ..tables import TABLES
 from .file_in_use import busy_if_in_use
 from .lost_tables import job_client
@@ -58,5 +56,5 @@ def table_reader(profile: Profile) -> Iterator[TableReader]:
 
     Raises `SettingsError`, `DestinationError`, or `BusyError` for a DuckDB file that is being loaded into.
     """
-    with busy_if_in_use(profile), destination_errors(profile), job_client(profile, Schema(SCHEMA_NAME)) as client:
+    with busy_if_in_use(profile), destination_errors(profile), job_client(profile) as client:
         yield TableReader(client)
