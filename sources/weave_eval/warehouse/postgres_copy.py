@@ -7,19 +7,23 @@ written twice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from threading import BoundedSemaphore
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from dlt.common.data_writers.escape import escape_postgres_literal
-from dlt.common.destination.client import RunnableLoadJob
-from dlt.destinations.impl.postgres.factory import get_adbc_driver_location
-from dlt.destinations.impl.postgres.postgres import PostgresClient, PostgresParquetCopyJob
+from dlt.common.destination.client import HasFollowupJobs, RunnableLoadJob
+from dlt.destinations.impl.postgres.postgres import PostgresClient
 from dlt.destinations.job_impl import ReferenceFollowupJobRequest
 
 from ..tables import TABLES_BY_NAME
+from .adbc_connections import adbc_connection, known_database
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Cursor
 
 _COPIES = BoundedSemaphore(2)
 """At the same time: the rows of one are packed here while the server takes in those of another."""
@@ -31,41 +35,47 @@ _JSONB_VERSION = pa.scalar(b"\x01", pa.binary())
 """What Postgres wants before the text of a `jsonb` value in its binary form."""
 
 
-class CopyFile(PostgresParquetCopyJob):
+class _Copy(RunnableLoadJob):
+    """A job that copies rows into a table."""
+
+    @property
+    def _client(self) -> PostgresClient:
+        assert isinstance(self._job_client, PostgresClient)
+        return self._job_client
+
+    @contextmanager
+    def _copying(self) -> Iterator[tuple[Cursor, str, str]]:
+        """A transaction when its turn has come, the schema and the table."""
+        uri = self._client.config.credentials.to_native_representation()
+        *_, schema, table = self._client.sql_client.make_qualified_table_name_path(self.load_table_name, quote=False)
+        with known_database(uri), _COPIES, adbc_connection(uri) as connection, connection.cursor() as cursor:
+            yield cursor, schema, table
+            connection.commit()
+
+
+class CopyFile(_Copy, HasFollowupJobs):
     """A job for a parquet file that goes into a staging table."""
 
-    _ingest_per_rowgroup = True  # the driver keeps what is ingested at once
-
     def run(self) -> None:
-        """Copies the file when its turn has come."""
-        with _COPIES:
-            super().run()
+        """Copies the file."""
+        with self._copying() as (cursor, schema, table):
+            for rows in _row_groups(self._file_path):
+                cursor.adbc_ingest(table, rows, mode="append", db_schema_name=schema)
 
 
-class CopyRuns(RunnableLoadJob):
+class CopyRuns(_Copy):
     """A job for a list of parquet files of one table."""
 
     def run(self) -> None:
         """Replaces the runs that the files have rows or tombstones of."""
-        from adbc_driver_manager import dbapi  # noqa: PLC0415 - installed only with its extra
-
-        client = self._job_client
-        assert isinstance(client, PostgresClient)
-        uri = client.config.credentials.to_native_representation()
-        *_, schema, table = client.sql_client.make_qualified_table_name_path(self.load_table_name, quote=False)
         files = ReferenceFollowupJobRequest.resolve_references(self._file_path)
-        with (
-            _COPIES,
-            dbapi.connect(driver=get_adbc_driver_location(), db_kwargs={"uri": uri}) as connection,
-            connection.cursor() as cursor,
-        ):
-            name = client.sql_client.make_qualified_table_name(self.load_table_name)
+        name = self._client.sql_client.make_qualified_table_name(self.load_table_name)
+        with self._copying() as (cursor, schema, table):
             cursor.execute(f"DELETE FROM {name} WHERE run_id = ANY (ARRAY[{_literals(_run_ids(files))}])")
             cursor.execute(_JSONB_COLUMNS.format(_literals([schema]), _literals([table])))
             jsonb = {column for (column,) in cursor.fetchall()}
-            for rows in kept_rows(files, TABLES_BY_NAME[self.load_table_name].kept or ""):
+            for rows in _kept_rows(files, TABLES_BY_NAME[self.load_table_name].kept or ""):
                 cursor.adbc_ingest(table, _with_jsonb(rows, jsonb), mode="append", db_schema_name=schema)
-            connection.commit()
 
 
 def _run_ids(files: Sequence[str]) -> list[str]:
@@ -74,7 +84,10 @@ def _run_ids(files: Sequence[str]) -> list[str]:
 
 
 def _row_groups(path: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
-    """A file's rows, as many at a time as were written together; other ways of reading read far ahead."""
+    """A file's rows, as many at a time as were written together.
+
+    Other ways of reading read far ahead, and the driver keeps all that it is given at once.
+    """
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, columns)
@@ -84,7 +97,7 @@ def _literals(texts: Sequence[str]) -> str:
     return ", ".join(map(escape_postgres_literal, texts))
 
 
-def kept_rows(files: Sequence[str], kept: str) -> Iterator[pa.Table]:
+def _kept_rows(files: Sequence[str], kept: str) -> Iterator[pa.Table]:
     """The rows of the files, some at a time, without those that stand for a run: their column `kept` is empty."""
     for path in files:
         for rows in _row_groups(path):
