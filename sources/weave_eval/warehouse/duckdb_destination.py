@@ -14,6 +14,7 @@ import dlt.destinations
 from dlt.common.destination.client import FollowupJobRequest, LoadJob
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.storages.load_package import LoadJobInfo
+from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
@@ -23,17 +24,26 @@ from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 from .known_capabilities import KnownCapabilities
 from .waiting_file import WaitingFile
 
-_LOADING = {"memory_limit": "384MB", "threads": 1, "preserve_insertion_order": False}
+_LOADING = {
+    "memory_limit": "224MB",
+    "threads": 1,
+    "preserve_insertion_order": False,
+    "enable_external_file_cache": False,
+    "allocator_background_threads": True,
+    "allocator_flush_threshold": "8MB",
+    "allocator_bulk_deallocation_flush_threshold": "8MB",
+}
 """DuckDB takes most of the machine's memory if it is let; a merge needs little, and writes to disk what is too much.
 
 Each thread keeps row groups of its own until they are full: with outputs of 1 KB, 120 MB each. A second thread made
-loads of 100,000 and 200,000 trials no faster.
+loads of 100,000 and 200,000 trials no faster. The settings of the allocator give back what was freed.
 """
 
 _MERGING = Lock()
 """Two merges at once need the memory of two."""
 
 _GLOB = re.compile(r"[*?\[]")
+_OUT_OF_MEMORY = re.compile("out of memory|failed to (pin|allocate)", re.IGNORECASE)
 
 
 class _FilesForStaging(DuckDbSqlClient):
@@ -53,8 +63,33 @@ class _FilesForStaging(DuckDbSqlClient):
 
 class _Merge(SqlLoadJob):
     def run(self) -> None:
+        """Merges; with as much memory as DuckDB would take by itself, if a transaction does not fit into ours.
+
+        All of its texts of more than a block (256 KB) have to.
+        """
         with _MERGING:
-            super().run()
+            try:
+                super().run()
+            except DatabaseException as error:
+                if not (_OUT_OF_MEMORY.search(str(error)) and self._is_limited_here()):
+                    raise
+                self._lift_limit()
+                super().run()
+
+    def _lift_limit(self) -> None:
+        sql = self._client.sql_client
+        sql.execute_sql("RESET GLOBAL memory_limit")
+        (row,) = sql.execute_sql("SELECT current_setting('memory_limit')") or ()
+        sql.execute_sql(f"SET GLOBAL memory_limit = '{row[0]}'")  # until then, only the setting has changed
+
+    def _is_limited_here(self) -> bool:
+        settings = self._client.config.credentials.global_config or {}
+        return settings.get("memory_limit") == _LOADING["memory_limit"]
+
+    @property
+    def _client(self) -> DuckDbClient:
+        assert isinstance(self._job_client, DuckDbClient)
+        return self._job_client
 
 
 class _Client(DuckDbClient):
