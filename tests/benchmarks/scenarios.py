@@ -90,14 +90,15 @@ def unchanged(plan: Plan, results: Results) -> None:
 
 
 _IMPORTS = {
-    "duckdb": "dlt.destinations.impl.duckdb.duck, duckdb_engine",
-    "postgres": "dlt.destinations.impl.postgres.postgres, adbc_driver_postgresql.dbapi, psycopg2",
+    "duckdb": "dlt.destinations.impl.duckdb.duck",
+    "postgres": "dlt.destinations.impl.postgres.postgres",
 }
 
 
 def _start(_: str, place: Place) -> Sequence[str]:
     imports = _IMPORTS["postgres" if place.address.startswith("postgresql://") else "duckdb"]
-    return [sys.executable, "-c", f"import weave_eval.cli, weave_eval.commands.load, {imports}"]
+    footprint = "from weave_eval.footprint import reduce_footprint; reduce_footprint(is_load=True)"
+    return [sys.executable, "-c", f"{footprint}; import weave_eval.cli, weave_eval.commands.load, {imports}"]
 
 
 START = Program("start", "the imports of a load", _start)
