@@ -20,7 +20,7 @@ from dlt.destinations.impl.postgres.postgres import PostgresClient
 from dlt.destinations.job_impl import ReferenceFollowupJobRequest
 
 from ..tables import TABLES_BY_NAME
-from .adbc_connections import adbc_connection, known_database
+from .adbc_connections import clone_of, shared_connection
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
@@ -48,7 +48,7 @@ class _Copy(RunnableLoadJob):
         """A transaction when its turn has come, the schema and the table."""
         uri = self._client.config.credentials.to_native_representation()
         *_, schema, table = self._client.sql_client.make_qualified_table_name_path(self.load_table_name, quote=False)
-        with known_database(uri), _COPIES, adbc_connection(uri) as connection, connection.cursor() as cursor:
+        with shared_connection(uri) as shared, _COPIES, clone_of(shared) as connection, connection.cursor() as cursor:
             yield cursor, schema, table
             connection.commit()
 

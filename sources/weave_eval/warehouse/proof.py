@@ -15,14 +15,15 @@ from .table_reader import TableReader
 _ROWS = "SELECT run_id, COUNT(*) FROM {result_rows} WHERE run_id IN ({keys}) GROUP BY run_id"
 _TRIALS = """
 SELECT run_id, COUNT(*), COUNT(DISTINCT row_digest) FROM {trials} WHERE run_id IN ({keys}) GROUP BY run_id"""
+_IS_SUMMED = f"value_type = 'continuous' AND ABS(value_number) < {LARGEST_SUMMED}"
 _LEAVES = f"""
 SELECT run_id, scorer_name, path,
   SUM(CASE WHEN value_type = 'binary' THEN 1 ELSE 0 END),
   SUM(CASE WHEN value_type = 'binary' AND value_bool THEN 1 ELSE 0 END),
   SUM(CASE WHEN value_type = 'continuous' THEN 1 ELSE 0 END),
-  SUM(CASE WHEN value_type = 'continuous' AND ABS(value_number) < {LARGEST_SUMMED} THEN 1 ELSE 0 END),
-  SUM(CASE WHEN value_type = 'continuous' AND ABS(value_number) < {LARGEST_SUMMED} THEN value_number END),
-  SUM(CASE WHEN value_type = 'continuous' AND ABS(value_number) < {LARGEST_SUMMED} THEN ABS(value_number) END),
+  SUM(CASE WHEN {_IS_SUMMED} THEN 1 ELSE 0 END),
+  SUM(CASE WHEN {_IS_SUMMED} THEN value_number END),
+  SUM(CASE WHEN {_IS_SUMMED} THEN ABS(value_number) END),
   SUM(CASE WHEN value_type = 'text' THEN 1 ELSE 0 END),
   SUM(CASE WHEN value_type = 'null' THEN 1 ELSE 0 END)
 FROM {{scores}} WHERE run_id IN ({{keys}}) GROUP BY run_id, scorer_name, path"""
