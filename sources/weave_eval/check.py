@@ -22,7 +22,7 @@ from .locks import require_writable
 from .pipelines import lock_path, pipelines_folder
 from .privacy import Privacy, parse_rules
 from .settings import Settings
-from .warehouse.lost_tables import job_client
+from .warehouse.job_client import job_client
 
 _IMPATIENT = Patience(read_timeout=30.0, retry_budget=10.0, max_attempts=2)
 

@@ -57,6 +57,11 @@ class Location:
         return Path(self.credentials.database).absolute() if self.type == "duckdb" else None
 
     @property
+    def is_unmade(self) -> bool:
+        """Whether it is a DuckDB file that is not there yet: to look into it would make it."""
+        return self.database_file is not None and not self.database_file.exists()
+
+    @property
     def mark(self) -> str:
         """A short hash that tells places apart."""
         where = self.database_file or (self.fingerprint, getattr(self.credentials, "database", ""))

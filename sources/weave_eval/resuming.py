@@ -38,7 +38,8 @@ from .pipelines import based_on, make_pipeline, pipeline_name, pipelines_folder,
 from .saved_state import digest, is_sound
 from .schema import SCHEMA_NAME
 from .warehouse.file_in_use import set_aside_unfinished
-from .warehouse.lost_tables import Lost, find_lost, job_client, lost_text, restore_lost
+from .warehouse.job_client import job_client
+from .warehouse.lost_tables import Lost, find_lost, lost_text, restore_lost
 
 _UNREADABLE = "The state that the last load left in the warehouse cannot be used: every run is read again."
 
@@ -88,9 +89,8 @@ def resume(project: str, profile: Profile, location: Location, pipelines_dir: st
 
 def expected_state(project: str, profile: Profile) -> dict[str, Any]:
     """The state that a load would go on from; changes nothing."""
-    file = profile.location().database_file
-    if file and not file.exists():
-        return {}  # to look would make it
+    if profile.location().is_unmade:
+        return {}
     with job_client(profile) as client:
         try:
             return {} if find_lost(client) else stored_state(client, pipeline_name(project))
@@ -100,9 +100,8 @@ def expected_state(project: str, profile: Profile) -> dict[str, Any]:
 
 def lost_now(profile: Profile) -> Lost:
     """What the dataset has lost; changes nothing."""
-    file = profile.location().database_file
-    if file and not file.exists():
-        return {}  # to look would make it
+    if profile.location().is_unmade:
+        return {}
     with job_client(profile) as client:
         return find_lost(client)
 

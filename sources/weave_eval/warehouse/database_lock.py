@@ -14,7 +14,7 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from ..destinations import Profile
 from ..locks import busy_error
-from .lost_tables import job_client
+from .job_client import job_client
 
 _POLL_SECONDS = 1.0
 _LONGEST_NAME = 63  # bytes, of a connection's name in Postgres

@@ -46,7 +46,7 @@ def make_engine(location: Location) -> Engine:
 
 
 def _duckdb(location: Location) -> Engine:
-    if not (location.database_file and location.database_file.exists()):
+    if location.is_unmade:
         return create_engine("duckdb:///:memory:", poolclass=NullPool)  # before the first load: it holds nothing
     url = URL.create("duckdb", database=str(location.database_file))
     return create_engine(url, poolclass=NullPool, connect_args={"read_only": True})

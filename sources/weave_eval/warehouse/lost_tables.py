@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 from dlt.common.destination.exceptions import DestinationException, DestinationUndefinedEntity
@@ -13,37 +13,18 @@ from dlt.common.schema import Schema
 from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME, VERSION_TABLE_NAME
 from dlt.common.schema.utils import pipeline_state_table
 from dlt.common.versioned_state import decompress_state
-from dlt.dataset.utils import get_destination_clients
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from ..destinations import Profile
 from ..errors import DestinationError
-from ..failures import explained
-from ..schema import SCHEMA_NAME, dlt_schema
+from ..schema import dlt_schema
 from ..tables import TABLES_BY_NAME
+from .job_client import job_client
 
 Lost = Mapping[str, list[str]]
 """By table the columns that are lost; none if it is lost whole."""
 
 _BOOKS = (VERSION_TABLE_NAME, LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME)
-
-
-@contextmanager
-def job_client(profile: Profile, schema: Schema | None = None) -> Iterator[SqlJobClientBase]:
-    """A connected client for a profile's dataset; it makes tables of `schema` only.
-
-    Raises dlt's errors, or `DestinationError` for whatever else a driver raises when it connects.
-    """
-    client, _ = get_destination_clients(schema or Schema(SCHEMA_NAME), profile.destination(), profile.dataset)
-    assert isinstance(client, SqlJobClientBase)
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(client)  # type: ignore[arg-type]  # dlt types its exit otherwise
-        except DestinationException:
-            raise
-        except Exception as error:  # noqa: BLE001 - dlt lets the errors of some drivers through
-            raise explained(error, profile) from None
-        yield client
 
 
 def find_lost(client: SqlJobClientBase) -> Lost:

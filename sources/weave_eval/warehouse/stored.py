@@ -110,9 +110,8 @@ def _in_utc(value: Any) -> Any:
 @contextmanager
 def _reader_of(profile: Profile, table: str) -> Iterator[TableReader | None]:
     """A reader, if the table is there."""
-    file = profile.location().database_file
-    if file and not file.exists():
-        yield None  # to look would make it
+    if profile.location().is_unmade:
+        yield None
         return
     with table_reader(profile) as reader:
         yield reader if reader.has(table) else None

@@ -12,7 +12,7 @@ from ..destinations import Profile
 from ..failures import destination_errors
 from ..tables import TABLES
 from .file_in_use import busy_if_in_use
-from .lost_tables import job_client
+from .job_client import job_client
 
 _MAX_KEYS = 500
 """Keys asked for in one query; some warehouses bound the number of parameters."""
