@@ -38,6 +38,7 @@ JSON_KIND = {
 KIND_NAMES = {"varchar": "string", "double": "number", "bigint": "number", "ubigint": "number", "integer": "number"}
 NO_CLUSTERING = "forgets CLUSTER BY"
 INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = %s"
+STATISTICS = "SELECT attname FROM pg_stats WHERE schemaname = %s AND tablename = %s"
 ODD_TEXT = 'it\'s 100% "odd"; with \\ and ß'
 
 
@@ -130,6 +131,15 @@ def test_indexes_are_made_once(loaded: Landing) -> None:
         for name in present(loaded):
             table = TABLES_BY_NAME[name]
             assert found[index_name(table)].endswith(f"({', '.join(table.cluster)})")
+
+
+def test_the_planner_knows_every_column_after_the_first_load(loaded: Landing) -> None:
+    if loaded.warehouse.name != "postgres":
+        pytest.skip("only Postgres has to be told to look")
+    with sql_client(loaded) as sql:
+        for name in ("evaluation_runs", "dataset_rows", "result_rows", "trials", "scores", "scorer_stats"):
+            known = {column for (column,) in sql.execute_sql(STATISTICS, loaded.dataset, name) or ()}
+            assert known == {column.name for column in TABLES_BY_NAME[name].columns}
 
 
 def test_tables_are_clustered(loaded: Landing) -> None:
