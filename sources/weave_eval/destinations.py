@@ -34,8 +34,6 @@ _DRIVERS = {
     "bigquery": ("google.cloud.bigquery", "sqlalchemy_bigquery"),
     "snowflake": ("snowflake.connector", "snowflake.sqlalchemy"),
 }
-_OWN = {kind: f"{__package__}.warehouse.{kind}_destination.{kind}" for kind in ("duckdb", "postgres")}
-"""The destinations that dlt loads into in another way than its own."""
 _BUILT_IN = {DEFAULT_PROFILE: {"type": "duckdb", "dataset": DEFAULT_DATASET, "credentials": "weave_eval.duckdb"}}
 
 _DECLARED: dict[str, dict[str, Any]] = {"destination": {}}
@@ -198,8 +196,8 @@ def _is_installed(module: str) -> bool:
 
 def _register(profile: Profile) -> None:
     """Lets dlt look up the profile's settings, after its own providers."""
-    kind = _OWN.get(profile.type, profile.type)
-    _DECLARED["destination"][profile.name] = {**profile.settings, "destination_type": kind}
+    ours = f"{__package__}.warehouse.{profile.type}_destination.{profile.type}"
+    _DECLARED["destination"][profile.name] = {**profile.settings, "destination_type": ours}
     provider = CustomLoaderDocProvider(FILE_NAME, lambda: _DECLARED, supports_secrets=True, locations=[FILE_NAME])
     if all(known.name != FILE_NAME for known in dlt.config.config_providers):
         dlt.config.register_provider(provider)

@@ -48,7 +48,9 @@ def _dlt_column(table: Table, column: Column) -> TColumnSchema:
     return hints
 
 
-_SCOPE = "run_id IN (SELECT run_id FROM {staging_table})"
+SCOPE = "run_id IN (SELECT run_id FROM {staging_table})"
+"""Which rows of a table go when runs come."""
+
 _INDEXED_SCOPE = "run_id = ANY (ARRAY(SELECT DISTINCT run_id FROM {staging_table}))"
 
 
@@ -65,6 +67,6 @@ def write_disposition(table: Table, *, is_indexed: bool = False) -> TWriteDispos
         "disposition": "merge",
         "strategy": "delete-insert",
         "deduplicated": True,
-        "destination_scope": _INDEXED_SCOPE if is_indexed else _SCOPE,
+        "destination_scope": _INDEXED_SCOPE if is_indexed else SCOPE,
         "source_filter": f"{table.kept} <> ''",
     }
