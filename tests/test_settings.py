@@ -28,7 +28,7 @@ def _utc(*parts: int) -> datetime:
 def test_every_knob_but_the_project_has_a_default() -> None:
     settings = _resolve(project="acme/support")
     assert settings.project == "acme/support"
-    assert (settings.page_rows, settings.parallelism, settings.requests_per_second) == (500, 8, 100.0)
+    assert (settings.page_rows, settings.parallelism, settings.requests_per_second) == (500, 16, 100.0)
     assert settings.windows().lookback == timedelta(days=14)
     assert settings.windows().abandon_after == timedelta(days=7)
     wanted = settings.run_filter()
@@ -56,7 +56,7 @@ ENVIRONMENT = {
     "EVALUATE_OPS": '["MyEvaluation.evaluate"]',
     "PAGE_ROWS": "14",
     "MAX_PAGE_BYTES": "15",
-    "PARALLELISM": "16",
+    "PARALLELISM": "26",
     "REQUESTS_PER_SECOND": "17.5",
     "READ_TIMEOUT_SECONDS": "18.5",
     "RETRY_BUDGET_SECONDS": "19.5",
@@ -91,7 +91,7 @@ def test_every_knob_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatc
     assert settings.windows().abandon_after == timedelta(days=13.5)
     assert settings.only_v2_runs is True
     assert settings.evaluate_ops == ["MyEvaluation.evaluate"]
-    assert (settings.page_rows, settings.max_page_bytes, settings.parallelism) == (14, 15, 16)
+    assert (settings.page_rows, settings.max_page_bytes, settings.parallelism) == (14, 15, 26)
     assert (settings.requests_per_second, settings.package_runs, settings.package_bytes) == (17.5, 20, 24)
     assert (settings.deleted_runs, settings.with_costs, settings.with_predictions) == ("remove", False, True)
     assert (settings.privacy, settings.privacy_key, settings.heartbeat_hours) == (

@@ -143,7 +143,7 @@ class WeaveClient:
         project_id: str,
         *,
         limiter: RateLimiter,
-        parallelism: int = 8,
+        parallelism: int = 16,
         patience: Patience | None = None,
     ):
         self.base_url = _without_credentials(base_url.rstrip("/"))

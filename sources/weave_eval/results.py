@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,11 +24,13 @@ from .pages import Page, RunSummary, parse_page
 from .rebuilding import rebuild_trials
 from .reconcile import ApiFacts
 from .trial_calls import TrialCalls, read_trial_calls
+from .window import Window
 
 _FIRST_GROUP = 2
 _GROUP = 10
 _GROUP_TRIALS = 20_000
 _WAITING = 4
+_AHEAD_BYTES = 100_000_000
 _MAX_CALLS_BYTES = 64_000_000
 _FAILURE = 500
 _MAYBE_FOR_EVER = frozenset({408, 500, 502, 504})
@@ -102,7 +104,7 @@ _Task = tuple[_Reading, Callable[[], Any], Callable[[_Reading, Any], Iterator[Ru
 
 
 class ResultsReader:
-    """Reads the results of runs with `parallelism` requests at once and few more answers in memory."""
+    """Reads the results of runs with up to `parallelism` requests at once and few more answers in memory."""
 
     def __init__(self, client: WeaveClient, wants: Wants, size: PageSize, parallelism: int, *, with_costs: bool = True):
         self._client = client
@@ -131,20 +133,34 @@ class ResultsReader:
     ) -> Iterator[tuple[Decision, RunBatch] | RunRead]:
         group, calls = self._next_group(pool, decisions)
         running: dict[Future[Any], _Task] = {}
+        window = Window(self._parallelism + _WAITING)
         while running or self._tasks or group:
-            if not self._tasks and group and len(running) <= self._parallelism:
+            room = min(window.size, self._most_ahead())
+            if not self._tasks and group and len(running) < room:
                 opened, found = group, calls.result()
                 self._note_trials(opened, found)
                 group, calls = self._next_group(pool, decisions)
                 yield from self._open(opened, found)
-            while self._tasks and len(running) < self._parallelism + _WAITING:
+            while self._tasks and len(running) < room:
                 task = self._tasks.popleft()
                 running[pool.submit(task[1])] = task
-            for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
+            if running:
+                future = self._next_answer(running, window)
                 reading, _, take = running.pop(future)
                 for batch in take(reading, future.result()):
                     yield reading.decision, batch
                 yield from self._finished(reading)
+
+    def _next_answer(self, running: Mapping[Future[Any], _Task], window: Window) -> Future[Any]:
+        """The answer that was asked for first of those that are there, or else the one that comes next."""
+        there = [future for future in running if future.done()]
+        window.note(len(there), self._client.traffic.throttled)
+        return there[0] if there else wait(running, return_when=FIRST_COMPLETED).done.pop()
+
+    def _most_ahead(self) -> int:
+        """Answers that may be in memory at once, by what pages weigh so far."""
+        weight = self._bytes_per_row * self._page_rows()
+        return max(1, int(_AHEAD_BYTES / weight)) if weight else self._parallelism + _WAITING
 
     def _next_group(
         self, pool: ThreadPoolExecutor, decisions: Iterator[Decision]

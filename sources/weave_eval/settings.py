@@ -74,8 +74,8 @@ class Settings(BaseConfiguration):
     max_page_bytes: int = 16_000_000
     """Size, in bytes, above which a page of results is given up and asked for in smaller pages."""
 
-    parallelism: int = 8
-    """Requests under way at once."""
+    parallelism: int = 16
+    """Most requests under way at once; fewer while answers come sooner than they can be taken."""
 
     requests_per_second: float = 100.0
     """Most requests started in a second; lowered while the API answers 429."""

@@ -10,8 +10,8 @@ from tests.benchmarks.measurement import Measurement
 from tests.benchmarks.results import Case, Results
 from tests.benchmarks.shape import SIZES
 
-PARALLELISM = 8
-"""Requests that a load has under way by default."""
+PARALLELISM = 16
+"""Requests that a load has under way by default, at most."""
 
 MB = 1e6
 
