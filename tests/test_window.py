@@ -21,9 +21,13 @@ def idle_share(window: Window, latency: float, count: int) -> float:
     for _ in range(count):
         while len(under_way) < window.size:
             heapq.heappush(under_way, now + latency)
-        window.note(sum(at <= now for at in under_way), refusals=0)
+        there = sum(at <= now for at in under_way)
         arrival = heapq.heappop(under_way)
-        waited += max(0.0, arrival - now)
+        if there:
+            window.found(there)
+        else:
+            window.waited(arrival - now)
+            waited += arrival - now
         now = max(now, arrival) + WORK
     return waited / now
 
@@ -42,21 +46,34 @@ def test_hardly_anything_is_waited_for_where_the_bound_allows_it(latency: float)
     assert idle_share(window, latency, 500) < 0.2
 
 
-def test_a_refusal_halves_it_once() -> None:
+def test_a_wait_in_which_the_process_was_busy_does_not_count() -> None:
+    window = Window(MOST)
+    first = window.size
+    window.waited(0.0001)
+    assert window.size == first
+    window.waited(0.1)
+    assert window.size == first + 1
+
+
+def test_each_refusal_is_heeded_once() -> None:
     window = Window(MOST)
     for _ in range(MOST):
-        window.note(0, refusals=0)
-    window.note(0, refusals=2)
+        window.waited(1.0)
+    window.refused(2)
+    window.refused(2)
     assert window.size == MOST // 2
-    window.note(0, refusals=2)
-    assert window.size == MOST // 2 + 1
+    window.refused(3)
+    assert window.size == MOST // 4
 
 
-@given(st.integers(1, 100), st.lists(st.tuples(st.integers(0, 100), st.integers(0, 3))))
-def test_it_keeps_between_its_bounds(most: int, notes: list[tuple[int, int]]) -> None:
+@given(
+    st.integers(1, 100),
+    st.lists(st.one_of(st.tuples(st.just("waited"), st.floats(0, 9)), st.tuples(st.just("found"), st.integers(1, 99)))),
+    st.integers(0, 3),
+)
+def test_it_keeps_between_its_bounds(most: int, notes: list[tuple[str, float]], refusals: int) -> None:
     window = Window(most)
-    refusals = 0
-    for answers, more in notes:
-        refusals += more
-        window.note(answers, refusals)
+    for count, (name, value) in enumerate(notes):
+        getattr(window, name)(value)
+        window.refused(min(count, refusals))
         assert min(4, most) <= window.size <= most

@@ -8,6 +8,7 @@ halved until the rows that make it fail stand alone; their trials are made from 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -153,9 +154,15 @@ class ResultsReader:
 
     def _next_answer(self, running: Mapping[Future[Any], _Task], window: Window) -> Future[Any]:
         """The answer that was asked for first of those that are there, or else the one that comes next."""
+        window.refused(self._client.traffic.throttled)
         there = [future for future in running if future.done()]
-        window.note(len(there), self._client.traffic.throttled)
-        return there[0] if there else wait(running, return_when=FIRST_COMPLETED).done.pop()
+        if there:
+            window.found(len(there))
+            return there[0]
+        began, used = time.monotonic(), time.process_time()
+        future = wait(running, return_when=FIRST_COMPLETED).done.pop()
+        window.waited(time.monotonic() - began - (time.process_time() - used))
+        return future
 
     def _most_ahead(self) -> int:
         """Answers that may be in memory at once, by what pages weigh so far."""
