@@ -32,7 +32,7 @@ def idle_share(window: Window, latency: float, count: int) -> float:
     return waited / now
 
 
-@pytest.mark.parametrize(("latency", "least", "largest"), [(0.001, 4, 6), (0.1, 4, 10), (0.4, 13, 19), (2.0, 20, 20)])
+@pytest.mark.parametrize(("latency", "least", "largest"), [(0.001, 4, 8), (0.1, 4, 12), (0.4, 13, 20), (2.0, 20, 20)])
 def test_the_size_follows_the_latency(latency: float, least: int, largest: int) -> None:
     window = Window(MOST)
     idle_share(window, latency, 500)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _FIRST = 8
 _FEWEST = 4
-_ENOUGH = 4
+_ENOUGH = 8
 _IDLE_SECONDS = 0.003
 
 
