@@ -40,13 +40,25 @@ def interruptions(*, is_json: bool = False) -> Iterator[None]:
     handlers = {number: signal.signal(number, _interrupt) for number in SIGNALS}
     try:
         yield
-    except Interruption as interruption:
+    except BaseException as error:
+        interruption = _interruption_behind(error)
+        if interruption is None:
+            raise
         _leave(*interruption.args, is_json=is_json)
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(wakeup)
         sender.close()
+
+
+def _interruption_behind(error: BaseException | None) -> Interruption | None:
+    """The signal that an error was raised for: dlt's contexts raise errors of their own while they unwind."""
+    while error is not None:
+        if isinstance(error, Interruption):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - what a handler is given

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,3 +129,21 @@ def test_what_an_interruption_says_is_json_too(landing: Landing) -> None:
     assert (code, out, json.loads(err)["level"]) == (130, "", "error")
     assert seconds < GRACE_SECONDS
     assert not os.path.lexists(landing.folder / "warehouse.duckdb.holder")
+
+
+MANGLED = """
+import os, signal, time
+from weave_eval.interruption import interruptions
+
+with interruptions():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    finally:
+        raise RuntimeError("a context was mangled")
+"""
+
+
+def test_a_signal_that_an_error_is_raised_for_is_still_one() -> None:
+    done = subprocess.run([sys.executable, "-c", MANGLED], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == SAID[signal.SIGTERM]
