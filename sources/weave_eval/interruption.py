@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Thread
 from types import FrameType
 from typing import NoReturn
@@ -37,31 +38,21 @@ def interruptions(*, is_json: bool = False) -> Iterator[None]:
     sender.settimeout(0)
     Thread(target=_end_after_grace, args=(receiver, is_json), daemon=True).start()
     wakeup = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
-    handlers = {number: signal.signal(number, _interrupt) for number in SIGNALS}
+    arrived: list[int] = []
+    handlers = {number: signal.signal(number, partial(_interrupt, arrived)) for number in SIGNALS}
     try:
         yield
-    except BaseException as error:
-        interruption = _interruption_behind(error)
-        if interruption is None:
-            raise
-        _leave(*interruption.args, is_json=is_json)
     finally:
+        if arrived:  # whatever the unwinding has made of it: dlt's contexts raise errors of their own meanwhile
+            _leave(arrived[0], is_json=is_json)
         for number, handler in handlers.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(wakeup)
         sender.close()
 
 
-def _interruption_behind(error: BaseException | None) -> Interruption | None:
-    """The signal that an error was raised for: dlt's contexts raise errors of their own while they unwind."""
-    while error is not None:
-        if isinstance(error, Interruption):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - what a handler is given
+def _interrupt(arrived: list[int], number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - what a handler is given
+    arrived.append(number)
     for other in SIGNALS:
         signal.signal(other, _end)
     raise Interruption(number)

@@ -136,7 +136,7 @@ class ResultsReader:
         running: dict[Future[Any], _Task] = {}
         window = Window(self._parallelism + _WAITING)
         while running or self._tasks or group:
-            room = min(window.size, self._most_ahead())
+            room = self._room(window)
             if not self._tasks and group and len(running) < room:
                 opened, found = group, calls.result()
                 self._note_trials(opened, found)
@@ -164,10 +164,10 @@ class ResultsReader:
         window.waited(time.monotonic() - began - (time.process_time() - used))
         return future
 
-    def _most_ahead(self) -> int:
-        """Answers that may be in memory at once, by what pages weigh so far."""
+    def _room(self, window: Window) -> int:
+        """Answers that may be on their way or in memory at once: fewer where pages are heavy."""
         weight = self._bytes_per_row * self._page_rows()
-        return max(1, int(_AHEAD_BYTES / weight)) if weight else self._parallelism + _WAITING
+        return min(window.size, max(1, int(_AHEAD_BYTES / weight))) if weight else window.size
 
     def _next_group(
         self, pool: ThreadPoolExecutor, decisions: Iterator[Decision]

@@ -9,8 +9,9 @@ from typing import Literal
 from tests.benchmarks.measurement import Measurement
 from tests.benchmarks.results import Case, Results
 from tests.benchmarks.shape import SIZES
+from weave_eval.settings import Settings
 
-PARALLELISM = 16
+PARALLELISM = Settings.parallelism
 """Requests that a load has under way by default, at most."""
 
 MB = 1e6
