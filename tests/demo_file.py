@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import use_home
-from weave_eval.cli import main
+from weave_eval.cli.program import main
 
 
 @pytest.fixture(scope="session")

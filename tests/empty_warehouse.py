@@ -8,7 +8,7 @@ import duckdb
 
 from weave_eval.tables import TABLES
 from weave_eval.warehouse.column_types import WAREHOUSE_TYPES
-from weave_eval.warehouse.view import views
+from weave_eval.warehouse.views.model import views
 
 
 def make_empty_warehouse(path: Path) -> None:

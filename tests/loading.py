@@ -10,9 +10,9 @@ from typing import Any
 
 from tests.tables_of import Tables, lasting, tables_of
 from tests.weave_server.process import KEY, WeaveServer
-from weave_eval.destinations import Profile
-from weave_eval.load import LoadOptions, LoadResult, load_project, resolve_settings
+from weave_eval.loading.load import LoadOptions, LoadResult, load_project, resolve_settings
 from weave_eval.settings import Settings
+from weave_eval.warehouse.profiles import Profile
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,21 +9,14 @@ import ast
 import re
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
-from weave_eval.warehouse.compiling.compiled_views import compiled_text
-from weave_eval.warehouse.dictionary import (
-    dictionary_markdown,
-    tables_diagram,
-    tables_table,
-    types_table,
-    views_table,
-)
-from weave_eval.warehouse.view import COMPILED
+from tests.checkout import CHECKOUT
+from weave_eval.catalogue.dictionary import dictionary_markdown, tables_diagram, tables_table, types_table, views_table
+from weave_eval.warehouse.views.compiling.compiled_views import compiled_text
+from weave_eval.warehouse.views.model import COMPILED
 
-ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
-DICTIONARY = ROOT / "sources" / "weave_eval" / "DICTIONARY.md"
+README = CHECKOUT / "README.md"
+DICTIONARY = CHECKOUT / "sources" / "weave_eval" / "DICTIONARY.md"
 
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -35,7 +28,7 @@ def settings_part() -> str:
 
 
 def _settings() -> Iterator[tuple[str, str, str]]:
-    module = ast.parse((ROOT / "sources" / "weave_eval" / "settings.py").read_text(encoding="utf-8"))
+    module = ast.parse((CHECKOUT / "sources" / "weave_eval" / "settings.py").read_text(encoding="utf-8"))
     body = next(node for node in module.body if isinstance(node, ast.ClassDef) and node.name == "Settings").body
     for field, text in pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):

@@ -13,14 +13,12 @@ from pathlib import Path
 import pytest
 import tomlkit
 
-CHECKOUT = Path(__file__).parent.parent
+from tests.checkout import CHECKOUT
+
 PACKAGE = CHECKOUT / "sources" / "weave_eval"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-CORE = (
-    "changes", "flatten", "pages", "privacy", "reconcile", "refs", "runs", "sanitize", "tables",
-    *(f"evaluating/{path.stem}" for path in sorted((PACKAGE / "evaluating").glob("*.py"))),
-)  # fmt: skip
-"""Modules that only compute."""
+PURE = ("judging", "proof", "rows", "state", "tables", "times", "weave")
+"""Packages and modules that only compute."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -77,36 +75,69 @@ def test_whatever_is_public_is_documented() -> None:
     assert [name for path in MODULES for name, node in public_parts(path) if not ast.get_docstring(node)] == []
 
 
-def imported(path: Path) -> set[str]:
-    """Modules that a module imports: `.name` for those of the package, top-level names for others."""
+def module_of(path: Path) -> str:
+    """The dotted name of a module inside the package; a package is named like its folder."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+
+
+def reached_by(path: Path) -> set[str]:
+    """Names of what a module imports: `weave_eval.` and a module's name for those of the package, whole names else."""
+    names = {module_of(each) for each in MODULES}
+    parts = list(path.relative_to(PACKAGE).parent.parts)
     found: set[str] = set()
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(str(node.module))
         elif isinstance(node, ast.ImportFrom):
-            found.add(f".{node.module}" if node.level else str(node.module).split(".")[0])
+            base = [*parts[: len(parts) - node.level + 1], *(node.module.split(".") if node.module else [])]
+            asked = {".".join([*base, alias.name]) for alias in node.names}
+            found |= {f"weave_eval.{name}" for name in (asked & names) or {".".join(base)}}
     return found
 
 
-@pytest.mark.parametrize("name", CORE)
-def test_the_core_knows_neither_the_network_nor_dlt(name: str) -> None:
-    assert imported(PACKAGE / f"{name}.py") & {"dlt", "requests", "sqlalchemy", "duckdb", ".client"} == set()
+def everything_below(start: Path) -> dict[str, list[str]]:
+    """All that a module imports, directly or through others of the package, each with the way that leads there."""
+    paths = {f"weave_eval.{module_of(path)}": path for path in MODULES}
+    ways = {f"weave_eval.{module_of(start)}": [module_of(start)]}
+    todo = list(ways)
+    while todo:
+        name = todo.pop()
+        for reached in reached_by(paths[name]) if name in paths else ():
+            if reached not in ways:
+                ways[reached] = [*ways[name], reached.removeprefix("weave_eval.")]
+                todo.append(reached)
+    return ways
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_what_only_computes_reaches_neither_the_network_nor_a_warehouse(name: str) -> None:
+    """Not even through what it imports."""
+    place = PACKAGE / name
+    impure = {"dlt", "requests", "sqlalchemy", "duckdb"}
+    for path in sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]:
+        ways = everything_below(path)
+        assert {reached: way for reached, way in ways.items() if reached.split(".")[0] in impure} == {}
+
+
+def test_modules_import_no_circle() -> None:
+    """Not even one that is hidden in late imports."""
+    graph = {f"weave_eval.{module_of(path)}": reached_by(path) for path in MODULES if path.name != "__init__.py"}
+    while leaves := {name for name, reached in graph.items() if not reached & graph.keys() - {name}}:
+        graph = {name: reached for name, reached in graph.items() if name not in leaves}
+    assert graph == {}
 
 
 def test_every_module_is_imported_by_another_or_is_an_entry() -> None:
-    used = {name.rsplit(".", 1)[-1] for path in MODULES for name in imported(path) if name.startswith(".")}
-    used |= {alias for path in MODULES for alias in names_imported_from_packages(path)}
-    commands = {path.stem for path in (PACKAGE / "commands").glob("*.py")}  # `cli` imports them by name
-    destinations = {path.stem for path in MODULES if path.stem.endswith("_destination")}  # dlt does
-    entries = {"__init__", "__main__", "cli", *commands, *destinations}
-    assert {path.stem for path in MODULES} - used - entries == set()
-
-
-def names_imported_from_packages(path: Path) -> Iterator[str]:
-    """Modules imported as names, as in `from . import check`."""
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            yield from (alias.name for alias in node.names)
+    used = {name.removeprefix("weave_eval.") for path in MODULES for name in reached_by(path)}
+    modules = {module_of(path) for path in MODULES if not path.name.startswith("__")}
+    entries = {
+        "cli.program",
+        *(name for name in modules if name.startswith("cli.commands.")),  # the program imports them by name
+        *(name for name in modules if name.endswith("_destination")),  # dlt does
+    }
+    assert modules - used - entries == set()
 
 
 def test_the_lock_file_names_public_hosts_alone() -> None:

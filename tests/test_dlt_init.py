@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkout import CHECKOUT
 from tests.tables_of import tables_of
 from tests.weave_server.process import KEY, WeaveServer
 
 pytestmark = pytest.mark.slow
 
-CHECKOUT = Path(__file__).parent.parent
 PROJECT = "acme/support-bot"
 LEFT_OUT = shutil.ignore_patterns("__pycache__", ".*", "tests")
 

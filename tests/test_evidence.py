@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).parent.parent
+from tests.checkout import CHECKOUT
+
 TESTS = {
     "test_one.py": """
 def test_twice(record):

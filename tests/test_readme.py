@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.readme import README, ROOT, blocks, generated
+from tests.checkout import CHECKOUT
+from tests.readme import README, blocks, generated
 from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
-from weave_eval.cli import main
+from weave_eval.cli.program import main
 
 PROJECT = "my-team/my-project"
 SET_UP = ("python -m pip install uv", "uv sync", "dlt init", "export ")
@@ -44,8 +45,8 @@ def project(server: WeaveServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     server.bulk(PROJECT, runs=2, rows=3)
     for name, value in server.environment().items():
         monkeypatch.setenv(name, value)
-    shutil.copy(ROOT / "destinations.toml", tmp_path)
-    shutil.copytree(ROOT / "pipelines", tmp_path / "pipelines")
+    shutil.copy(CHECKOUT / "destinations.toml", tmp_path)
+    shutil.copytree(CHECKOUT / "pipelines", tmp_path / "pipelines")
     monkeypatch.chdir(tmp_path)
     return server
 
@@ -101,12 +102,12 @@ def test_the_two_commands_set_everything_up(tmp_path: Path) -> None:
     """In a fresh clone: the first command whole, the second with one quick file of tests."""
     clone = tmp_path / "clone"
     files = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=CHECKOUT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
     for name in files:
-        if (ROOT / name).is_file():
+        if (CHECKOUT / name).is_file():
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, clone / name)
+            shutil.copy(CHECKOUT / name, clone / name)
     first, second = (block.strip() for block in blocks("sh") if block.startswith("python -m pip install uv"))
     environment = outside()
     for command in (first, second.replace("--all", "tests/test_refs.py")):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from weave_eval.flatten import VARYING
+from weave_eval.rows.flatten import VARYING
 from weave_eval.schema import dlt_schema
 from weave_eval.tables import TABLES, TABLES_BY_NAME, Column, Table
 

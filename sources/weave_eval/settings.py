@@ -14,12 +14,12 @@ from dlt.common.configuration.const import TYPE_EXAMPLES
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from .changes import Windows
-from .client import Patience
-from .discovery import RunFilter
+from .api.client import Patience
 from .errors import SettingsError
-from .runs import parse_time
+from .state.decisions import Windows
+from .times import parse_time
 from .unknown_settings import unknown_settings
+from .weave.run_filter import RunFilter
 
 
 @configspec

@@ -8,8 +8,8 @@ import dlt
 from dlt.common.typing import TSecretStrValue
 from dlt.extract import DltResource
 
-from .extraction import Extraction
-from .resources import evaluation_resources
+from .loading.extraction import Extraction
+from .loading.resources import evaluation_resources
 from .schema import CONTRACT, dlt_schema
 from .settings import Settings
 

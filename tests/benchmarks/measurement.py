@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import median
 
-from tests.benchmarks.running_api import ROOT, RunningApi
+from tests.benchmarks.running_api import RunningApi
+from tests.checkout import CHECKOUT
 
 _LAST_WORDS = 2_000
 
@@ -82,4 +83,4 @@ def _environment(more: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without the user's settings; compiled modules are kept, as installed ones are."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
     own.pop("PYTHONDONTWRITEBYTECODE", None)
-    return {**own, "PYTHONPATH": str(ROOT), "RUNTIME__DLTHUB_TELEMETRY": "false", **more}
+    return {**own, "PYTHONPATH": str(CHECKOUT), "RUNTIME__DLTHUB_TELEMETRY": "false", **more}

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import create_engine, text
 
-from tests.benchmarks.running_api import ROOT
+from tests.checkout import CHECKOUT
 from tests.warehouses.postgres import Postgres
 
 
@@ -39,7 +39,7 @@ class Destination(ABC):
             environment = {
                 "HOME": folder,
                 "DLT_DATA_DIR": str(Path(folder, "dlt")),
-                "WEAVE_EVAL_DESTINATIONS": str(ROOT / "destinations.toml"),
+                "WEAVE_EVAL_DESTINATIONS": str(CHECKOUT / "destinations.toml"),
                 f"DESTINATION__{self.name.upper()}__CREDENTIALS": address,
             }
             yield Place(Path(folder), address, environment)

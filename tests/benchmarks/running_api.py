@@ -10,11 +10,9 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.benchmarks.shape import Shape
-
-ROOT = Path(__file__).parents[2]
+from tests.checkout import CHECKOUT
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def running_api(shape: Shape) -> Iterator[RunningApi]:
         [sys.executable, "-m", "tests.benchmarks.api", options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        cwd=ROOT,
+        cwd=CHECKOUT,
     )
     assert process.stdin
     assert process.stdout

@@ -97,8 +97,8 @@ _IMPORTS = {
 
 def _start(_: str, place: Place) -> Sequence[str]:
     imports = _IMPORTS["postgres" if place.address.startswith("postgresql://") else "duckdb"]
-    footprint = "from weave_eval.footprint import reduce_footprint; reduce_footprint(is_load=True)"
-    return [sys.executable, "-c", f"{footprint}; import weave_eval.cli, weave_eval.commands.load, {imports}"]
+    footprint = "from weave_eval.cli.footprint import reduce_footprint; reduce_footprint(is_load=True)"
+    return [sys.executable, "-c", f"{footprint}; import weave_eval.cli, weave_eval.cli.commands.load, {imports}"]
 
 
 START = Program("start", "the imports of a load", _start)

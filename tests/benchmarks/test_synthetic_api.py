@@ -16,11 +16,12 @@ import requests
 
 from tests.benchmarks.contenders.download import Download
 from tests.benchmarks.project import PROJECT_ID, SCORERS, Project
-from tests.benchmarks.running_api import ROOT, RunningApi, running_api
+from tests.benchmarks.running_api import RunningApi, running_api
 from tests.benchmarks.shape import Shape
+from tests.checkout import CHECKOUT
 from tests.tables_of import lasting, tables_of
-from weave_eval.destinations import Profile
-from weave_eval.load import LoadOptions, LoadResult, load_project, resolve_settings
+from weave_eval.loading.load import LoadOptions, LoadResult, load_project, resolve_settings
+from weave_eval.warehouse.profiles import Profile
 
 SHAPE = Shape(runs=3, rows=7, input_bytes=90, output_bytes=110)
 TRIALS = 21
@@ -137,7 +138,9 @@ def test_latency_and_traffic(api: RunningApi) -> None:
 )
 def test_every_contender_lands_every_trial(api: RunningApi, tmp_path: Path, name: str, counted: str) -> None:
     module = f"tests.benchmarks.contenders.{name}"
-    subprocess.run([sys.executable, "-m", module, api.url, str(tmp_path / "warehouse.duckdb")], cwd=ROOT, check=True)
+    subprocess.run(
+        [sys.executable, "-m", module, api.url, str(tmp_path / "warehouse.duckdb")], cwd=CHECKOUT, check=True
+    )
 
     found = query(tmp_path, f"SELECT count(*), count(DISTINCT predict_call_id) FROM {counted}")
     assert found == [(TRIALS, TRIALS)]
@@ -146,7 +149,7 @@ def test_every_contender_lands_every_trial(api: RunningApi, tmp_path: Path, name
 @pytest.mark.slow
 def test_the_floor_lands_what_a_load_lands(api: RunningApi, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.benchmarks.contenders.floor", api.url, str(tmp_path / "floor.duckdb")]
-    subprocess.run(command, cwd=ROOT, check=True)
+    subprocess.run(command, cwd=CHECKOUT, check=True)
     load(api, tmp_path)
 
     floor = tables_of(tmp_path / "floor.duckdb", "main")

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from tests.loading import Place
 from tests.tables_of import OF_THE_LOAD, Row, Tables, lasting, ordered
 from tests.warehouses.warehouse import Warehouse
-from weave_eval.destinations import Profile
 from weave_eval.tables import TABLES, Table
 from weave_eval.warehouse.engine import reading
 from weave_eval.warehouse.metadata import TYPES, sql_tables
-from weave_eval.warehouse.view import View
+from weave_eval.warehouse.profiles import Profile
+from weave_eval.warehouse.views.model import View
 
 EPOCH_FOR_NULL = "a NULL timestamp is fetched as 1970-01-01, though IS NULL finds it"
 

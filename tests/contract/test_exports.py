@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.contract.place import EPOCH_FOR_NULL, Landing
-from weave_eval.arrow import ARROW_TYPES
-from weave_eval.cli import main
+from weave_eval.cli.program import main
+from weave_eval.rows.arrow import ARROW_TYPES
 from weave_eval.tables import TABLES_BY_NAME
 
 

@@ -16,7 +16,7 @@ from tests.contract.place import Landing
 from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.fixtures import PROJECT
 from tests.weave_server.process import WeaveServer
-from weave_eval.warehouse.job_client import job_client
+from weave_eval.warehouse.connection import job_client
 
 FEW, MANY, CHANGED = 2, 12, 2
 LATER = "2026-06-01T00:00:00+00:00"

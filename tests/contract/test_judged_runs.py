@@ -9,12 +9,12 @@ import pytest
 
 from tests.contract.place import Landing
 from tests.weave_server.fixtures import PROJECT, Snapshot
-from weave_eval.api_runs import ApiRuns
-from weave_eval.evaluating.judging import judge
-from weave_eval.evaluating.rules import parse_rules
-from weave_eval.evaluating.run_results import RunFacts, RunSource
-from weave_eval.extraction import connect
-from weave_eval.gate_record import record_decision
+from weave_eval.judging.judging import judge
+from weave_eval.judging.rules import parse_rules
+from weave_eval.judging.run_results import RunFacts, RunSource
+from weave_eval.loading.extraction import connect
+from weave_eval.loading.gate_record import record_decision
+from weave_eval.reading.judged_runs import ApiRuns
 from weave_eval.warehouse.judged_runs import judged_runs
 
 RULES = '[[rules]]\nmeasure = "rows"\nmin = 1\nname = "it\'s \\"odd\\" \\\\ ß"'

@@ -14,10 +14,10 @@ import pytest
 from tests.contract.place import Landing
 from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
-from weave_eval.cli import BUSY, DONE, main
-from weave_eval.locks import load_lock
-from weave_eval.pipelines import lock_path
+from weave_eval.cli.program import BUSY, DONE, main
+from weave_eval.loading.pipelines import lock_path
 from weave_eval.warehouse.database_lock import database_lock
+from weave_eval.warehouse.locks import load_lock
 
 PROJECTS = ["acme/project-0", "acme/project-1"]
 

@@ -15,7 +15,7 @@ from tests.contract.place import EPOCH_FOR_NULL
 from tests.readme import blocks
 from tests.warehouses.fixtures import duckdb_file
 from tests.warehouses.warehouse import Warehouse
-from weave_eval.cli import main
+from weave_eval.cli.program import main
 
 QUESTIONS = blocks("sql")
 OF_THIS_MOMENT = {

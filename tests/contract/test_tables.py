@@ -14,13 +14,13 @@ import sqlalchemy as sa
 from dlt.destinations.sql_client import SqlClientBase
 
 from tests.contract.place import Landing
-from weave_eval.pipelines import make_pipeline
+from weave_eval.loading.pipelines import make_pipeline
 from weave_eval.tables import TABLES, TABLES_BY_NAME, ColumnType
 from weave_eval.warehouse import comments
 from weave_eval.warehouse.column_types import WAREHOUSE_TYPES
 from weave_eval.warehouse.comments import declared_comments, update_comments
 from weave_eval.warehouse.engine import reading
-from weave_eval.warehouse.layout import index_name, make_indexes
+from weave_eval.warehouse.indexes import index_name, make_indexes
 from weave_eval.warehouse.metadata import sql_tables
 
 DIFFERENCES: dict[str, dict[ColumnType, str]] = {

@@ -25,14 +25,15 @@ from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.fixtures import PROJECT, Snapshot
 from tests.weave_server.process import WeaveServer
 from weave_eval.demo.api import DemoApi
-from weave_eval.load import LoadOptions, load_project, resolve_settings
-from weave_eval.pipelines import make_pipeline
-from weave_eval.warehouse import view_catalogue, view_making
+from weave_eval.loading.load import LoadOptions, load_project, resolve_settings
+from weave_eval.loading.pipelines import make_pipeline
 from weave_eval.warehouse.column_types import WAREHOUSE_TYPES
-from weave_eval.warehouse.compiling.compiled_views import compiled_queries
-from weave_eval.warehouse.compiling.view_file import view_files
-from weave_eval.warehouse.view import View, ViewColumn, views
-from weave_eval.warehouse.view_making import make_views
+from weave_eval.warehouse.views import catalogue as view_catalogue
+from weave_eval.warehouse.views import making as view_making
+from weave_eval.warehouse.views.compiling.compiled_views import compiled_queries
+from weave_eval.warehouse.views.compiling.view_file import view_files
+from weave_eval.warehouse.views.making import make_views
+from weave_eval.warehouse.views.model import View, ViewColumn, views
 
 JSON_TEXTS = {"input_text", "field_value"}
 """Postgres writes JSON with blanks."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.tables_of import tables_of
-from weave_eval.cli import main
+from weave_eval.cli.program import main
 
 FILE = "weave_eval.duckdb"
 PROJECT = "acme/support-bot"

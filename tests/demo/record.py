@@ -15,7 +15,7 @@ import weave_eval.demo
 from tests.demo.timeline import Call, Timeline
 from tests.stand_ins import TESTS, python_of
 from tests.weave_server.process import WeaveServer, plain_environment
-from weave_eval.runs import CALL_COLUMNS
+from weave_eval.weave.runs import CALL_COLUMNS
 
 PROJECT = "acme/support-bot"
 RECORDING = pathlib.Path(weave_eval.demo.__file__).parent / "recording.json.gz"

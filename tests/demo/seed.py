@@ -12,10 +12,9 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 import requests
-import weave
-from weave import Dataset, Evaluation, EvaluationLogger
 from weave.trace.context.call_context import get_call_stack
 
+import weave
 from tests.demo import questions
 from tests.demo.questions import EDITED_FAQ, FAQ, REFUND_POLICY, Question
 from tests.demo.support_bot import (
@@ -30,6 +29,7 @@ from tests.demo.support_bot import (
     resolution,
     similarity,
 )
+from weave import Dataset, Evaluation, EvaluationLogger
 
 SENT = 2.5  # seconds in which the SDK has sent every call that has ended
 CUT_OFF_AFTER = 9

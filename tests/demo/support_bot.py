@@ -6,10 +6,9 @@ from difflib import SequenceMatcher
 from typing import Any
 
 import weave
-from weave import Model, Scorer
-
 from tests.demo import questions
 from tests.demo.questions import Question
+from weave import Model, Scorer
 
 BRIEF = "Answer in one short sentence."
 FRIENDLY = "You are the friendly assistant of our shop. Thank the customer, answer with all conditions, offer help."

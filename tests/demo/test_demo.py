@@ -13,13 +13,14 @@ from sqlalchemy import Connection, create_engine, text
 
 from tests.demo import questions
 from weave_eval import weave_eval
-from weave_eval.client import WeaveClient
+from weave_eval.api.client import WeaveClient
+from weave_eval.api.limiter import RateLimiter
 from weave_eval.demo.api import DemoApi
 from weave_eval.demo.story import FLAKY_ROWS, QUERIES, REGRESSIONS, Query, answer, summary
-from weave_eval.discovery import RunFilter, list_runs, read_v2_run
 from weave_eval.errors import NotFoundError, RefusedKeyError
-from weave_eval.limiter import RateLimiter
-from weave_eval.runs import parse_time
+from weave_eval.reading.discovery import list_runs, read_v2_run
+from weave_eval.times import parse_time
+from weave_eval.weave.run_filter import RunFilter
 
 RUNS = 15
 

@@ -18,7 +18,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-CHECKOUT = Path(__file__).parents[2]
+from tests.checkout import CHECKOUT
+
 FILE_BYTES = "TEST_FILE_BYTES"
 """The variable with the size that no file of a command may exceed, as if the disk were full then."""
 CLOCK_SECONDS = "TEST_CLOCK_SECONDS"
@@ -108,7 +109,7 @@ def _run(order: dict[str, Any]) -> int:
     """In the child: the command, with its output in a file. Gives its exit code."""
     from dlt.common.runtime.telemetry import stop_telemetry
 
-    from weave_eval.cli import main
+    from weave_eval.cli.program import main
 
     log = os.open(order["output"], os.O_CREAT | os.O_WRONLY)
     os.dup2(log, 1)
@@ -129,10 +130,11 @@ def _shift_clock(seconds: float) -> None:
     """Has dlt and the connector read another time off the clock."""
     import dlt.common.time
 
-    from weave_eval import changes, extraction, load
+    from weave_eval.loading import extraction, load
+    from weave_eval.times import utc_now
 
     def now() -> datetime:
-        return changes.utc_now() + timedelta(seconds=seconds)
+        return utc_now() + timedelta(seconds=seconds)
 
     dlt.common.time.precise_time = lambda: time.time() + seconds
     # A process of its own would not know the time at which the one that it is forked from started.
@@ -145,8 +147,8 @@ def _shift_clock(seconds: float) -> None:
 
 def _serve() -> None:
     """Forks for each line that comes in, and a keeper for each child, which writes down how it ended."""
-    import weave_eval.commands.load
-    import weave_eval.commands.verify  # noqa: F401 - all that a command needs
+    import weave_eval.cli.commands.load
+    import weave_eval.cli.commands.verify  # noqa: F401 - all that a command needs
 
     print("ready", flush=True)
     for line in sys.stdin:

@@ -16,12 +16,12 @@ from tests.loading import LiveRun, days_ago
 from tests.tables_of import OF_THE_LOAD, Tables, lasting
 from tests.weave_server import damage
 from tests.weave_server.process import WeaveServer
-from weave_eval.changes import ProjectState, Seen, dump_state
-from weave_eval.client import Patience, WeaveClient
-from weave_eval.extraction import Extraction
-from weave_eval.limiter import RateLimiter
-from weave_eval.load import resolve_settings
-from weave_eval.package_files import Package
+from weave_eval.api.client import Patience, WeaveClient
+from weave_eval.api.limiter import RateLimiter
+from weave_eval.loading.extraction import Extraction
+from weave_eval.loading.load import resolve_settings
+from weave_eval.loading.package_files import Package
+from weave_eval.state.decisions import ProjectState, Seen, dump_state
 from weave_eval.tables import TABLES_BY_NAME
 
 PLAIN, POISONED, V2 = "acme/plain", "acme/poisoned", "acme/rest"

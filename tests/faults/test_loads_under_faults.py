@@ -23,7 +23,7 @@ from tests.faults.spoiling import FAULTS, Fault
 from tests.loading import Place
 from tests.tables_of import OF_THE_LOAD, Tables, lasting
 from tests.warehouses.warehouse import Warehouse
-from weave_eval.cli import DONE, FAILED, main
+from weave_eval.cli.program import DONE, FAILED, main
 
 FOR_EVER = 1_000_000
 IN_DUCKDB = {

@@ -12,8 +12,8 @@ from tests.loading import Place, days_ago, kinds
 from tests.tables_of import load_count
 from tests.weave_server import damage
 from tests.weave_server.process import WeaveServer
-from weave_eval import load
-from weave_eval.interruption import Interruption
+from weave_eval.cli.interruption import Interruption
+from weave_eval.loading import load
 
 PROJECT = "acme/unproven"
 

@@ -23,10 +23,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.faults.canaries import KEY, secrets_in
-from weave_eval.client import Patience, WeaveClient
-from weave_eval.credentials import api_key
+from weave_eval.api.client import Patience, WeaveClient
+from weave_eval.api.credentials import api_key
+from weave_eval.api.limiter import RateLimiter
 from weave_eval.errors import ApiError, NotWeaveError, SettingsError, TransientApiError
-from weave_eval.limiter import RateLimiter
 
 PATIENCE = Patience(connect_timeout=2.0, read_timeout=2.0, response_timeout=5.0, retry_budget=5.0, max_attempts=3)
 BASIC = f"Basic {base64.b64encode(f'api:{KEY}'.encode()).decode()}"
@@ -41,7 +41,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """No proxy and no certificates from the machine; retries follow at once."""
     for name in (*CERTIFICATES, *PROXIES, *map(str.lower, PROXIES)):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("weave_eval.client.wait_random_exponential", lambda **_: lambda _: 0.0)
+    monkeypatch.setattr("weave_eval.api.client.wait_random_exponential", lambda **_: lambda _: 0.0)
 
 
 @dataclass

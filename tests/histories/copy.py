@@ -15,11 +15,11 @@ from tests.histories.upstream import Upstream
 from tests.loading import days_ago
 from tests.tables_of import Tables, ordered
 from tests.weave_server.process import KEY
+from weave_eval.cli.interruption import Interruption
 from weave_eval.errors import WeaveEvalError
-from weave_eval.interruption import Interruption
-from weave_eval.load import LoadOptions, LoadResult, load_project, resolve_settings
+from weave_eval.loading.load import LoadOptions, LoadResult, load_project, resolve_settings
+from weave_eval.loading.verify import Verified, verify_project
 from weave_eval.settings import Settings
-from weave_eval.verify import Verified, verify_project
 
 OBJECTS = ("evaluations", "models", "datasets", "scorers")
 PLACE_OF_FEEDBACK = ("run_id", "trial_id", "row_digest")

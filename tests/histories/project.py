@@ -9,7 +9,7 @@ from typing import Any
 from tests.loading import LiveRun, days_ago, delete_calls
 from tests.weave_server import damage
 from tests.weave_server.process import WeaveServer
-from weave_eval.runs import parse_time
+from weave_eval.times import parse_time
 
 AGES = (1 / 24, 2.0, 5.0, 20.0, 40.0)
 """How many days ago runs start: recently, before runs count as abandoned, behind the lookback."""

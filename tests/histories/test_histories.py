@@ -20,7 +20,7 @@ from tests.tables_of import Tables
 from tests.warehouses.fixtures import duckdb_file
 from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
-from weave_eval.load import LoadResult
+from weave_eval.loading.load import LoadResult
 
 PROJECT = "acme/changing"
 PROVEN = "changes of projects, in histories of loads that end with what a fresh load gives"

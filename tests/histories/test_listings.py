@@ -14,7 +14,7 @@ from tests.faults.proxy import Answer, listening
 from tests.histories.upstream import Upstream
 from tests.loading import Place, days_ago, delete_calls
 from tests.weave_server.process import KEY, WeaveServer
-from weave_eval.load import resolve_settings
+from weave_eval.loading.load import resolve_settings
 from weave_eval.settings import Settings
 
 PROJECT = "acme/listed"
@@ -68,7 +68,7 @@ def deleted_meanwhile(place: Behind, run_id: str, before_request: int) -> Iterat
 
 def test_a_run_deleted_between_two_pages_pushes_no_old_run_out(place: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
     """The old runs start so early that no later load lists them."""
-    monkeypatch.setattr("weave_eval.discovery.PAGE", 2)
+    monkeypatch.setattr("weave_eval.reading.discovery.PAGE", 2)
     runs = [one_run(place, days) for days in (1, 2, 30, 40, 50)]
     with deleted_meanwhile(place, runs[0], 2):
         place.load()

@@ -12,15 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkout import CHECKOUT
 from tests.contract.conftest import module_warehouse
 from tests.contract.place import Landing
 from tests.hostile.project import PROJECT, fill
 from tests.tables_of import Tables
 from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
-from weave_eval.cli import main
-
-CHECKOUT = Path(__file__).parents[2]
+from weave_eval.cli.program import main
 
 __all__ = ["module_warehouse"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from tests.hostile.project import BEFORE, example_of, run_id_of, scorer_of
 from tests.hostile.strings import TEXTS, in_calls, is_note, is_unicode, stored
 from tests.tables_of import Row, Tables
-from weave_eval.flatten import leaves
+from weave_eval.rows.flatten import leaves
 
 Places = dict[str, Any]
 """Values of a text by the place where they stand."""

@@ -24,8 +24,8 @@ from tests.hostile.project import AFTER, BEFORE, PROJECT, run_id_of, scorer_of
 from tests.hostile.strings import CATEGORIES, SOME, in_calls, stored
 from tests.report.parsed_page import Page
 from tests.report.test_hostile import ATTRIBUTES, TAGS
-from weave_eval.flatten import leaves
-from weave_eval.warehouse.view import views
+from weave_eval.rows.flatten import leaves
+from weave_eval.warehouse.views.model import views
 
 ONE_LINE = re.compile(r"(warning|error): .+|[a-z_]+=.*")
 CELL = 32_767

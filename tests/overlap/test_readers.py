@@ -16,7 +16,7 @@ from tests.evidence import Record
 from tests.faults.launcher import Command
 from tests.loading import days_ago, delete_calls
 from tests.overlap.machines import PROJECT, Machines
-from weave_eval.cli import BUSY, DONE
+from weave_eval.cli.program import BUSY, DONE
 
 WHOLE = """
 SELECT r.run_id, r.row_count, r.trial_count, r.score_count,

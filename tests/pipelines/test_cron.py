@@ -11,10 +11,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.pipelines.command import ROOT, wait_until
+from tests.checkout import CHECKOUT
+from tests.pipelines.command import wait_until
 from tests.weave_server.process import KEY, WeaveServer
 
-CRONTAB = ROOT / "pipelines" / "cron" / "crontab"
+CRONTAB = CHECKOUT / "pipelines" / "cron" / "crontab"
 VARIABLE = re.compile(r"(\w+)=(.*)")
 JOB = re.compile(r"((?:\S+\s+){5})(\S.*)")
 PROJECT = "acme/support-bot"

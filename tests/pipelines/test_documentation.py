@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import tomlkit
 
-from tests.pipelines.command import ROOT
+from tests.checkout import CHECKOUT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 
 
@@ -28,7 +28,7 @@ def reads_environment(function: ast.FunctionDef) -> bool:
     return any(isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") for node in ast.walk(function))
 
 
-VARIABLES = sorted({name for path in (ROOT / "sources").rglob("*.py") for name in variables(path)})
+VARIABLES = sorted({name for path in (CHECKOUT / "sources").rglob("*.py") for name in variables(path)})
 
 
 def test_the_search_finds_variables() -> None:
@@ -41,7 +41,7 @@ def test_every_environment_variable_is_explained(name: str) -> None:
 
 
 def test_every_key_of_a_profile_is_explained() -> None:
-    profiles = tomlkit.parse((ROOT / "destinations.toml").read_text(encoding="utf-8")).unwrap()
+    profiles = tomlkit.parse((CHECKOUT / "destinations.toml").read_text(encoding="utf-8")).unwrap()
     keys = {key for profile in profiles.values() for key in profile}
     assert {"type", "dataset", "credentials"} <= keys
     assert [key for key in sorted(keys) if f"| `{key}` |" not in README] == []

@@ -12,7 +12,7 @@ from tests.contract.place import Landing, Reference, comparable, differences
 from tests.pipelines.command import working_files
 from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
-from weave_eval.cli import main
+from weave_eval.cli.program import main
 
 pytestmark = pytest.mark.slow
 

@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from tests.checkout import CHECKOUT
 from tests.contract.place import Landing, Reference, comparable, differences
-from tests.pipelines.command import ROOT, run, start, stop, wait_until, working_files
+from tests.pipelines.command import run, start, stop, wait_until, working_files
 from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
-from weave_eval.interruption import GRACE_SECONDS
-from weave_eval.locks import load_lock
-from weave_eval.pipelines import lock_path
+from weave_eval.cli.interruption import GRACE_SECONDS
+from weave_eval.loading.pipelines import lock_path
+from weave_eval.warehouse.locks import load_lock
 
 PROJECT = "acme/support-bot"
 SAID = {
@@ -44,7 +45,7 @@ def landing(
     for variable, value in {**warehouse.environment, **server.environment()}.items():
         monkeypatch.setenv(variable, value)
     monkeypatch.chdir(tmp_path)
-    shutil.copy(ROOT / "destinations.toml", tmp_path)
+    shutil.copy(CHECKOUT / "destinations.toml", tmp_path)
     server.bulk(PROJECT, runs=4, rows=60, trials=2)
     yield (made := Landing(server, PROJECT, tmp_path, warehouse, warehouse.new_dataset()))
     warehouse.drop(made.dataset)

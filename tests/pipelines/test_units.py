@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.pipelines.command import ROOT
+from tests.checkout import CHECKOUT
 from tests.weave_server.process import WeaveServer
-from weave_eval.cli import BUSY, MISUSED
-from weave_eval.destinations import profile
+from weave_eval.cli.program import BUSY, MISUSED
+from weave_eval.warehouse.profiles import profile
 
-PIPELINES = ROOT / "pipelines"
+PIPELINES = CHECKOUT / "pipelines"
 PROGRAMS = Path(sys.executable).parent
 WORKFLOW = PIPELINES / "github" / "weave-eval.yml"
 CRONJOB = PIPELINES / "kubernetes" / "cronjob.yaml"
@@ -195,7 +195,7 @@ def test_the_image_runs_as_nobody_and_its_entry_point_is_the_command_line() -> N
     assert json.loads(last["ENTRYPOINT"]) == ["weave-eval"]
     output_of(PROGRAMS / "weave-eval", *json.loads(last["CMD"]), "--help")
     sources = [shlex.split(rest)[:-1] for word, rest in found if word == "COPY" and not rest.startswith("--from")]
-    assert all((ROOT / name).exists() for names in sources for name in names)
+    assert all((CHECKOUT / name).exists() for names in sources for name in names)
 
 
 @pytest.mark.slow
@@ -206,7 +206,9 @@ def test_the_image_installs(tmp_path: Path) -> None:
     for rest in (rest for word, rest in found if word == "COPY" and not rest.startswith("--from")):
         *names, target = shlex.split(rest)
         for name in names:
-            copy(ROOT / name, (tmp_path / "build" / target / name) if target == "./" else tmp_path / "build" / target)
+            copy(
+                CHECKOUT / name, (tmp_path / "build" / target / name) if target == "./" else tmp_path / "build" / target
+            )
     (install,) = [rest for word, rest in found if word == "RUN" and rest.startswith("uv ")]
     kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
     settings = dict(pair.split("=", 1) for word, rest in found if word == "ENV" for pair in shlex.split(rest))

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from tests.report.parsed_page import Page
-from weave_eval.cli import main
+from weave_eval.cli.program import main
 
 WRITTEN_AT = "2026-11-24T08:00:00Z"
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.report.conftest import change
 from tests.report.parsed_page import Page
-from weave_eval.cli import main
+from weave_eval.cli.program import main
 
 MARKUP = """</script></style></title></svg><img src=x onerror=alert(1)><b x-evil>"'`{{ 7 * 7 }}{% raw %}&lt;"""
 TURNED = "\u202egnp.exe\u2066\u200f"

@@ -10,8 +10,8 @@ import pytest
 
 from tests.report.conftest import Write, change
 from tests.report.parsed_page import Element, Page
-from weave_eval.cli import MISUSED, main
-from weave_eval.commands import report as command
+from weave_eval.cli.commands import report as command
+from weave_eval.cli.program import MISUSED, main
 
 BRIEF_PROMPT, LONGER_RETURNS = "01a20897-e1ec", "01a20897-e0b5"
 

@@ -18,7 +18,7 @@ from tests.tables_of import Tables
 from tests.warehouses.fixtures import duckdb_file
 from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
-from weave_eval.cli import DONE, main
+from weave_eval.cli.program import DONE, main
 
 
 @dataclass(frozen=True)

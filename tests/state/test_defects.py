@@ -8,7 +8,7 @@ import pytest
 
 from tests.loading import Place
 from tests.weave_server.process import WeaveServer
-from weave_eval.cli import FAILED, main
+from weave_eval.cli.program import FAILED, main
 from weave_eval.errors import DefectError, DestinationError
 
 
@@ -24,7 +24,7 @@ def fail(*_: object) -> None:
 
 def test_a_type_error_while_reading_is_a_defect(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("weave_eval.extraction.decide", fail)
+        patch.setattr("weave_eval.loading.extraction.decide", fail)
         with pytest.raises(DefectError) as raised:
             place.load()
     said = str(raised.value)
@@ -40,7 +40,7 @@ def test_a_type_error_while_reading_is_a_defect(place: Place, monkeypatch: pytes
 def test_it_is_a_line_for_the_user(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("weave_eval.extraction.decide", fail)
+    monkeypatch.setattr("weave_eval.loading.extraction.decide", fail)
     for name, value in place.server.environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(place.file))

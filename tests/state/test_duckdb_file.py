@@ -9,7 +9,7 @@ import pytest
 
 from tests.loading import Place
 from tests.weave_server.process import KEY, WeaveServer
-from weave_eval.cli import DONE, FAILED, main
+from weave_eval.cli.program import DONE, FAILED, main
 
 PROJECT = "acme/cut"
 

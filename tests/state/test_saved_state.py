@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from weave_eval.saved_state import digest, is_sound
+from weave_eval.state.soundness import digest, is_sound
 
 NOW = datetime(2026, 11, 24, tzinfo=timezone.utc)
 PROJECT = "acme/x"

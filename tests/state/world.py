@@ -17,8 +17,8 @@ import pytest
 
 from tests.contract.place import Landing, Reference, comparable, differences
 from tests.tables_of import Tables
-from weave_eval.cli import main
-from weave_eval.pipelines import pipeline_name, pipelines_folder
+from weave_eval.cli.program import main
+from weave_eval.loading.pipelines import pipeline_name, pipelines_folder
 
 PROJECT = "acme/broken"
 State = dict[str, Any]

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any
 
-import weave
 from fastapi import APIRouter, Form, Request, UploadFile
 from fastapi.responses import JSONResponse, Response
 from weave.trace_server import trace_server_interface as tsi
 
+import weave
 from tests.weave_server.access import User
 from tests.weave_server.replies import error_reply, reply
 from tests.weave_server.service import service

@@ -4,9 +4,9 @@ import datetime as dt
 import pathlib
 from typing import Annotated, Any
 
-import weave
 from fastapi import APIRouter, Body, FastAPI, HTTPException
 
+import weave
 from tests.weave_server.bulk import Bulk
 from tests.weave_server.faults import Rule
 from tests.weave_server.service import service

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from ..runs import parse_time
+from ..times import parse_time
 
 Record = dict[str, Any]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 
-from ..console import Console
-from ..destinations import Profile
-from ..load import LoadOptions, load_project, resolve_settings
+from ..cli.console import Console
+from ..loading.load import LoadOptions, load_project, resolve_settings
 from ..warehouse.engine import reading
+from ..warehouse.profiles import Profile
 from .api import DemoApi
 from .story import QUERIES, answer, summary
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from ..evaluating.comparison import Comparison, PairedMetric, compare
-from ..evaluating.run_names import find_pair
-from ..evaluating.run_results import Content, RunFacts
-from ..evaluating.statistics import ALPHA, Estimate
+from ..judging.comparison import Comparison, PairedMetric, compare
+from ..judging.run_names import find_pair
+from ..judging.run_results import Content, RunFacts
+from ..judging.statistics import ALPHA, Estimate
 from ..warehouse.judged_runs import WarehouseRuns
 from .content import Field, Room, name, title
 from .evaluations import Evaluation

@@ -15,11 +15,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from sqlalchemy import inspect
 
-from ..destinations import Profile
 from ..errors import SettingsError
-from ..evaluating.run_names import find_run
+from ..judging.run_names import find_run
 from ..warehouse.engine import reading
 from ..warehouse.judged_runs import WarehouseRuns
+from ..warehouse.profiles import Profile
 from . import charts, findings, formats
 from .changes import Change, changes
 from .comparisons import Comparer, Pair

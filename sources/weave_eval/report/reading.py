@@ -12,18 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Connection, Row, Select, TableClause, case, func, select
 
 from .content import name
-from .facts import (
-    Drift,
-    Facts,
-    FailedTrial,
-    FlakyRow,
-    Freshness,
-    MissingScore,
-    Run,
-    Score,
-    ScorerChange,
-    WorstRow,
-)
+from .facts import Drift, Facts, FailedTrial, FlakyRow, Freshness, MissingScore, Run, Score, ScorerChange, WorstRow
 from .request import Request
 
 MOST_RUNS = 2000

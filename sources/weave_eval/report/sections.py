@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
-from ..evaluating.run_results import Content, RunFacts
+from ..judging.run_results import Content, RunFacts
 from ..warehouse.judged_runs import WarehouseRuns
 from . import charts
 from .changes import Change

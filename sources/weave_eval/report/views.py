@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import TIMESTAMP, ColumnClause, Connection, TableClause, column, inspect, table
 
-from ..destinations import Profile
 from ..errors import SettingsError
+from ..warehouse.profiles import Profile
 
 _COLUMNS = {
     "dim_evaluations": "evaluation_id row_count",

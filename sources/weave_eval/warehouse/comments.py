@@ -11,7 +11,7 @@ from dlt.destinations.exceptions import DatabaseTerminalException
 from dlt.destinations.sql_client import SqlClientBase
 
 from ..tables import TABLES, Table
-from .view import View
+from .views.model import View
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client, SchemaField

@@ -12,9 +12,9 @@ from typing import Any
 
 from dlt.destinations.sql_client import SqlClientBase
 
-from ..destinations import Profile
-from ..locks import busy_error
-from .job_client import job_client
+from .connection import job_client
+from .locks import busy_error
+from .profiles import Profile
 
 _POLL_SECONDS = 1.0
 _LONGEST_NAME = 63  # bytes, of a connection's name in Postgres

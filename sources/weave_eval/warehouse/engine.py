@@ -14,9 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.compiler import IdentifierPreparer
 
-from ..destinations import Location, Profile
-from ..failures import destination_errors, explained
+from .failures import destination_errors, explained
 from .file_in_use import busy_if_in_use
+from .profiles import Location, Profile
 
 _IN_URL = ("account", "user", "password", "database", "warehouse", "role")
 

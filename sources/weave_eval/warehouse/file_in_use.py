@@ -9,8 +9,8 @@ from pathlib import Path
 
 import duckdb
 
-from ..destinations import Location, Profile
 from ..errors import BusyError, DestinationError
+from .profiles import Location, Profile
 
 _LOCKED = "Could not set lock on file"
 _EMPTY_BYTES = 3 * 4096

@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Table, func, inspect, select
 
-from ..destinations import Profile
-from ..evaluating.run_results import Content, Metric, RunFacts, RunResults, Trial, is_score, judged_score
+from ..judging.run_results import Content, Metric, RunFacts, RunResults, Trial, is_score, judged_score
 from .engine import reading
 from .metadata import sql_tables
+from .profiles import Profile
 
 _MAX_IDS = 500
 _MOST_RUNS = 1000

@@ -15,11 +15,11 @@ from dlt.common.schema.utils import pipeline_state_table
 from dlt.common.versioned_state import decompress_state
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
-from ..destinations import Profile
 from ..errors import DestinationError
 from ..schema import dlt_schema
 from ..tables import TABLES_BY_NAME
-from .job_client import job_client
+from .connection import job_client
+from .profiles import Profile
 
 Lost = Mapping[str, list[str]]
 """By table the columns that are lost; none if it is lost whole."""

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Table, func, inspect, select
 
-from ..destinations import Profile
 from .engine import reading
 from .metadata import sql_tables
+from .profiles import Profile
 
 
 @dataclass

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from ..destinations import Profile
-from ..flatten import VARYING, Tuples
-from ..sanitize import to_json
+from ..rows.flatten import VARYING, Tuples
 from ..tables import TABLES_BY_NAME
+from ..weave.sanitize import to_json
+from .profiles import Profile
 from .table_reader import TableReader, table_reader
 
 _IDS = "SELECT run_id FROM {evaluation_runs} WHERE project_id = %s"

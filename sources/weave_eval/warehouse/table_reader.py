@@ -8,11 +8,11 @@ from typing import Any
 
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
-from ..destinations import Profile
-from ..failures import destination_errors
 from ..tables import TABLES
+from .connection import job_client
+from .failures import destination_errors
 from .file_in_use import busy_if_in_use
-from .job_client import job_client
+from .profiles import Profile
 
 _MAX_KEYS = 500
 """Keys asked for in one query; some warehouses bound the number of parameters."""

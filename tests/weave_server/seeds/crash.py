@@ -6,8 +6,9 @@ import os
 import sys
 import time
 
-import weave
 from weave.trace.context.call_context import get_call_stack
+
+import weave
 
 ROWS = [{"step": step, "label": f"step {step}"} for step in range(6)]
 LAST = 4

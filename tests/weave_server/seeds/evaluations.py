@@ -5,9 +5,10 @@ import json
 import sys
 from typing import Any
 
+from weave.trace.call import Call
+
 import weave
 from weave import Dataset, Evaluation, Model, Scorer
-from weave.trace.call import Call
 
 CAPITALS = [
     {"question": "Capital of France?", "expected": "Paris", "difficulty": 1},

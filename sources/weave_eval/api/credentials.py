@@ -1,0 +1,89 @@
+"""The API key and the base URL, found where W&B's own tools look for them."""
+
+from __future__ import annotations
+
+import configparser
+import netrc
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ..errors import MissingKeyError, SettingsError
+
+CLOUD_APP = "https://api.wandb.ai"
+CLOUD_TRACE = "https://trace.wandb.ai"
+_KEY_PAGE = "https://wandb.ai/authorize"
+
+
+def app_base_url() -> str:
+    """URL of the W&B app: WANDB_PUBLIC_BASE_URL, WANDB_BASE_URL, the W&B settings files, or the cloud."""
+    for name in ("WANDB_PUBLIC_BASE_URL", "WANDB_BASE_URL"):
+        if os.environ.get(name):
+            return os.environ[name].rstrip("/")
+    return (_setting("base_url") or CLOUD_APP).rstrip("/")
+
+
+def trace_base_url(given: str | None = None) -> str:
+    """Base URL of Weave's API: `given`, WF_TRACE_SERVER_URL, `<app>/traces`, or the cloud's."""
+    url = given or os.environ.get("WF_TRACE_SERVER_URL")
+    if url:
+        return url.rstrip("/")
+    app = app_base_url()
+    return CLOUD_TRACE if app == CLOUD_APP else f"{app}/traces"
+
+
+def web_base_url(trace_url: str) -> str:
+    """URL under which people see projects, for a base URL of Weave's API."""
+    if trace_url == CLOUD_TRACE:
+        return "https://wandb.ai"
+    return trace_url.removesuffix("/traces")
+
+
+def api_key(given: str | None = None) -> str:
+    """The key: `given`, WANDB_API_KEY, or the netrc file's password for the W&B host.
+
+    Raises `MissingKeyError` without one, and `SettingsError` for one that cannot be a key.
+    """
+    key = (given or "").strip() or os.environ.get("WANDB_API_KEY", "").strip() or (_netrc_key() or "").strip()
+    if not key:
+        raise MissingKeyError(
+            "No W&B API key was found: not in WANDB_API_KEY, not in dlt's secrets, not in the netrc file. "
+            f"Get one at {_KEY_PAGE} and set WANDB_API_KEY."
+        )
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise SettingsError(
+            "The W&B API key that was found holds a character that no key has: a space, a line break, or one that is "
+            f"not ASCII. Copy it again from {_KEY_PAGE} and set WANDB_API_KEY."
+        )
+    return key
+
+
+def _netrc_key() -> str | None:
+    host = urlsplit(app_base_url()).hostname or ""
+    for path in _netrc_files():
+        try:
+            entry = netrc.netrc(str(path)).authenticators(host)
+        except (OSError, netrc.NetrcParseError):
+            continue
+        if entry and entry[2]:
+            return entry[2]
+    return None
+
+
+def _netrc_files() -> list[Path]:
+    named = os.environ.get("NETRC")
+    return [Path(named).expanduser()] if named else [Path.home() / ".netrc", Path.home() / "_netrc"]
+
+
+def _setting(name: str) -> str | None:
+    config_dir = Path(os.environ.get("WANDB_CONFIG_DIR") or Path.home() / ".config" / "wandb")
+    for path in (Path("wandb") / "settings", config_dir / "settings"):
+        parser = configparser.ConfigParser(interpolation=None)
+        try:
+            parser.read(path, encoding="utf-8")
+            value = parser.get("default", name, fallback=None)
+        except (configparser.Error, OSError, UnicodeDecodeError):
+            continue
+        if value:
+            return value
+    return None

@@ -1,0 +1,1 @@
+"""What describes the tables and views elsewhere: the data dictionary, dbt sources and LookML."""

@@ -1,0 +1,120 @@
+"""What the command line prints: progress and sentences on a terminal, one `key=value` line elsewhere, or JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dlt
+from dlt.common.runtime.run_context import active
+from tqdm import tqdm
+
+from ..loading.extraction import Progress
+from .alerts import guard_sentry
+
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that a terminal obeys instead of showing them, that turn its text, or that it cannot be sent."""
+
+
+def visible(text: str) -> str:
+    """The text in one line, with a JSON escape for each character that a terminal would not show."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+class Console:
+    """Log lines go to stderr; JSON, one object a line, goes to stdout. `is_quiet` leaves warnings and errors."""
+
+    def __init__(self, *, is_json: bool = False, is_quiet: bool = False):
+        self._is_json = is_json
+        self._is_quiet = is_quiet
+        self._is_terminal = sys.stderr.isatty()
+
+    def result(self, fields: dict[str, Any], sentence: str) -> None:
+        """The outcome of one project: a sentence for people, its fields for machines."""
+        if self._is_json:
+            self._line(json_text(fields), sys.stdout)
+        elif not self._is_quiet:
+            self._line(sentence if self._is_terminal else key_values(fields), sys.stderr)
+
+    def answer(self, fields: dict[str, Any], sentence: str) -> None:
+        """An answer that was asked for: its fields as JSON, or a sentence."""
+        self._line(json_text(fields) if self._is_json else sentence, sys.stdout)
+
+    def text(self, text: str) -> None:
+        """Text that was asked for."""
+        self._line(text, sys.stdout)
+
+    def warning(self, text: str) -> None:
+        """Something that was noticed and dealt with."""
+        self._note("warning", text if self._is_json else visible(text))
+
+    def error(self, text: str) -> None:
+        """Something that went wrong."""
+        self._note("error", text)
+
+    def _note(self, level: str, text: str) -> None:
+        if self._is_json:
+            self._line(json_text({"level": level, "message": text}), sys.stderr)
+        else:
+            self._line(f"{level}: {text}", sys.stderr)
+
+    def _line(self, text: str, stream: Any) -> None:
+        print("\n".join(map(visible, text.split("\n"))), file=stream, flush=True)
+
+    @contextmanager
+    def progress(self, project: str) -> Iterator[Progress]:
+        """A progress bar over the runs of a project, on a terminal."""
+        is_hidden = self._is_json or self._is_quiet or not self._is_terminal
+        with tqdm(desc=visible(project), unit="run", disable=is_hidden, leave=False) as bar:
+
+            def show(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            yield show
+
+
+def json_text(value: Any) -> str:
+    """JSON in one line, whatever a reader takes for the end of one."""
+    return visible(json.dumps(value, ensure_ascii=False))
+
+
+def key_values(fields: dict[str, Any]) -> str:
+    """Fields as `key=value`, values with spaces in quotes, nested ones with their keys joined by a dot."""
+    return " ".join(f"{name}={_quoted(value)}" for name, value in _flat("", fields))
+
+
+def _flat(prefix: str, fields: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            yield from _flat(f"{prefix}{name}.", value)
+        elif isinstance(value, list):
+            yield f"{prefix}{name}", ",".join(map(str, value)) if name == "load_ids" else len(value)
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _quoted(value: Any) -> str:
+    text = "" if value is None else str(value)
+    is_plain = bool(text) and not any(c in ' "=' for c in text) and visible(text) == text
+    return text if is_plain else json_text(text)
+
+
+def quieten_libraries() -> None:
+    """Keeps what dlt and the drivers log to themselves, and lets `interruption` alone handle signals.
+
+    What a user needs to know is printed here, as JSON if that is wanted. dlt's own settings (`[runtime] log_level`,
+    `intercept_signals`) win.
+    """
+    logging.captureWarnings(capture=True)
+    logging.getLogger().addHandler(logging.NullHandler())
+    for name, value in (("runtime.log_level", "CRITICAL"), ("runtime.intercept_signals", False)):
+        if dlt.config.get(name) is None:
+            dlt.config[name] = value
+    active().initialize_runtime()  # dlt has set up its log when it was imported
+    guard_sentry()

@@ -1,0 +1,1 @@
+"""Tables, views and answers to questions as files."""

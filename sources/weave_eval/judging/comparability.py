@@ -1,0 +1,72 @@
+"""What stands in the way of trusting a run, or of comparing two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from ..weave.refs import parse_ref
+from .run_results import RunFacts, RunResults
+
+Subject = Literal["status", "reconciliation", "dataset", "scorers"]
+
+
+class Obstacle(NamedTuple):
+    """Something that makes numbers doubtful, in a sentence. `scorer` is the scorer it is about, None for all."""
+
+    subject: Subject
+    text: str
+    scorer: str | None = None
+
+
+def run_obstacles(run: RunFacts) -> Iterator[Obstacle]:
+    """What is doubtful about one run: that it has not ended well, is gone, or is not proven complete."""
+    if run.is_deleted:
+        yield Obstacle("status", f"The run {run.run_id} was deleted in Weave.")
+    elif run.status != "completed":
+        yield Obstacle("status", f"The run {run.run_id} {_STATUS.get(run.status, f'is {run.status}')}.")
+    if run.is_reconciled is None:
+        yield Obstacle("reconciliation", f"The run {run.run_id} was not compared with what Weave says of it.")
+    elif not run.is_reconciled:
+        yield Obstacle("reconciliation", f"The run {run.run_id} does not agree with what Weave says of it.")
+
+
+_STATUS = {
+    "running": "has not ended",
+    "failed": "failed before its end",
+    "abandoned": "never ended and was given up",
+}
+
+
+def pair_obstacles(before: RunResults, after: RunResults) -> Iterator[Obstacle]:
+    """What keeps two runs from being compared: other inputs, or other versions of a scorer."""
+    lost, added = before.rows.keys() - after.rows.keys(), after.rows.keys() - before.rows.keys()
+    if lost or added:
+        common = len(before.rows.keys() & after.rows.keys())
+        yield Obstacle(
+            "dataset",
+            f"The datasets differ: {common} rows are in both runs, {len(lost)} only in {before.run.run_id}, "
+            f"{len(added)} only in {after.run.run_id}.",
+        )
+    yield from _scorer_obstacles(before, after)
+
+
+def _scorer_obstacles(before: RunResults, after: RunResults) -> Iterator[Obstacle]:
+    """Scorers that gave scores in both runs in different versions.
+
+    Runs whose evaluation names no scorers (those of EvaluationLogger) do not tell versions.
+    """
+    scored = {metric.scorer_name for metric in before.metrics()} & {metric.scorer_name for metric in after.metrics()}
+    first, second = _versions(before.run.scorer_refs or ()), _versions(after.run.scorer_refs or ())
+    for name in sorted(scored & first.keys() & second.keys()):
+        if first[name] != second[name]:
+            yield Obstacle(
+                "scorers",
+                f"The scorer {name!r} is another version in {after.run.run_id} than in {before.run.run_id}: its scores "
+                "do not compare.",
+                name,
+            )
+
+
+def _versions(refs: Iterable[str]) -> dict[str, str]:
+    return {parsed.name: ref for ref in refs if (parsed := parse_ref(ref))}

@@ -1,0 +1,127 @@
+"""Whether a load would work: settings, key, project, the API behind the base URL, destination, and local files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from uuid import uuid4
+
+import msgspec
+from dlt.common.schema import Schema
+
+from ..api.client import Patience, WeaveClient
+from ..api.credentials import api_key, trace_base_url
+from ..api.limiter import RateLimiter
+from ..errors import WeaveEvalError
+from ..reading.discovery import EVALUATE_OPS, runs_filter
+from ..rows.privacy import Privacy, parse_rules
+from ..settings import Settings
+from ..warehouse.connection import job_client
+from ..warehouse.failures import explained
+from ..warehouse.locks import require_writable
+from ..warehouse.profiles import Profile
+from ..weave.run_filter import RunFilter
+from .load import resolve_settings
+from .pipelines import lock_path, pipelines_folder
+
+_IMPATIENT = Patience(read_timeout=30.0, retry_budget=10.0, max_attempts=2)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check: what was found, or the error that stands in the way."""
+
+    subject: str
+    text: str
+    error: WeaveEvalError | None = None
+
+
+def check(projects: Sequence[str | None], destination: Callable[[], Profile]) -> Iterator[Finding]:
+    """Checks each project, its settings and key; then the destination, and what a load writes on this machine.
+
+    None stands for the project that dlt finds; `destination` gives the profile, or raises `SettingsError`.
+    """
+    for project in projects:
+        yield from _check_source(partial(resolve_settings, project=project))
+    yield from _checked(
+        ("destination", lambda: _check_destination(destination())),
+        ("files", lambda: _check_files(destination(), projects)),
+    )
+
+
+def _check_source(settings: Callable[[], Settings]) -> Iterator[Finding]:
+    return _checked(
+        ("settings", lambda: _check_settings(settings())),
+        ("key", lambda: _check_key(settings())),
+        ("project", lambda: _check_project(settings())),
+    )
+
+
+def _checked(*checks: tuple[str, Callable[[], str]]) -> Iterator[Finding]:
+    for subject, run in checks:
+        try:
+            yield Finding(subject, run())
+        except WeaveEvalError as error:
+            yield Finding(subject, str(error), error)
+            return
+
+
+def _check_settings(settings: Settings) -> str:
+    rules = parse_rules(settings.privacy or ())
+    Privacy(settings.privacy or (), settings.privacy_key)
+    return f"{settings.project}, {len(rules) or 'no'} privacy rules"
+
+
+def _check_key(settings: Settings) -> str:
+    api_key(settings.api_key)
+    return "an API key was found"
+
+
+class _Stats(msgspec.Struct):
+    count: int
+
+
+def _check_project(settings: Settings) -> str:
+    base_url = trace_base_url(settings.base_url)
+    limiter = RateLimiter(settings.requests_per_second)
+    client = WeaveClient(base_url, api_key(settings.api_key), settings.project, limiter=limiter, patience=_IMPATIENT)
+    ops = settings.evaluate_ops or EVALUATE_OPS
+    body = {"project_id": settings.project, "filter": runs_filter(settings.project, RunFilter(), ops)}
+    decoder = msgspec.json.Decoder(_Stats)
+    stats = client.post("/calls/query_stats", body, decoder.decode, purpose="counting the evaluation runs")
+    client.close()
+    return f"{settings.project} has {stats.count} evaluation runs at {base_url}"
+
+
+def _check_destination(profile: Profile) -> str:
+    try:
+        _write_to(profile)
+    except Exception as error:  # noqa: BLE001 - whatever a driver raises
+        raise explained(error, profile) from None
+    return f"{profile.name} ({profile.type}), dataset {profile.dataset}, can be written to"
+
+
+def _write_to(profile: Profile) -> None:
+    """Makes a table and drops it, and the dataset too if it was not there."""
+    probe = f"weave_eval_check_{uuid4().hex[:8]}"
+    with job_client(profile, Schema(probe)) as client:
+        sql = client.sql_client
+        is_new = not sql.has_dataset()
+        if is_new:
+            sql.create_dataset()
+        table = sql.make_qualified_table_name(probe)
+        sql.execute_sql(f"CREATE TABLE {table} (a INT)")
+        sql.execute_sql(f"DROP TABLE {table}")
+        if is_new:
+            sql.drop_dataset()
+
+
+def _check_files(profile: Profile, projects: Sequence[str | None]) -> str:
+    """Tries nothing: a lock that is held, and the files of a load under way, are left alone."""
+    location = profile.location()
+    names = [resolve_settings(project=project).project for project in projects]
+    folder = pipelines_folder(location)
+    for path in [*(lock_path(location, name) for name in names), folder]:
+        require_writable(path)
+    return f"locks and dlt's working files can be written, to {folder}"

@@ -1,0 +1,71 @@
+"""The resources of the dlt source, and of whatever else is written beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import dlt
+from dlt.extract import DltResource
+from dlt.extract.source import DltSource
+
+from ..schema import CONTRACT, SCHEMA_NAME, dlt_columns, dlt_schema, write_disposition
+from ..tables import TABLES, Table
+from .extraction import Extraction
+from .package_files import Package, TableItem, form_for
+
+_FILES = "weave_eval_files"
+
+RECORDS = frozenset({"reconciliations", "syncs", "gate_decisions"})
+"""Tables about loads and decisions, which `load_project` and `weave-eval gate` write."""
+
+
+def evaluation_resources(extraction: Extraction, *, is_indexed: bool = False) -> list[DltResource]:
+    """The resources, one a table, that share what `extraction` reads; `is_indexed` as in `write_disposition`.
+
+    Predictions are selected where the settings ask for them.
+    """
+
+    @dlt.resource(name="readings", selected=False)
+    def readings() -> Iterator[TableItem]:
+        tables = dlt.current.source().resources.selected.keys()
+        yield from extraction.items(dlt.current.source_state(), current_package(tables))
+
+    tables = [table for table in TABLES if table.name not in RECORDS]
+    resources = [table_resource(table, readings, is_indexed=is_indexed) for table in tables]
+    for resource in resources:
+        resource.selected = resource.name != "predictions" or extraction.has_predictions
+    return resources
+
+
+def source_of(resources: list[DltResource]) -> DltSource:
+    """The resources as a source to run, which makes no table or column that is not declared."""
+    source = DltSource.from_data(dlt_schema(), SCHEMA_NAME, resources)
+    source.schema_contract = CONTRACT
+    source.max_table_nesting = 0
+    return source
+
+
+def current_package(tables: Collection[str]) -> Package:
+    """The package that the running pipeline extracts, with `tables`."""
+    load_id = dlt.current.load_package_state()["load_id"]
+    pipeline = dlt.current.pipeline()
+    destination = pipeline.destination
+    kind = destination.destination_type.rsplit(".", 1)[-1]
+    strategies = destination.capabilities().supported_merge_strategies or ()
+    can_replace, folder = "delete-insert" in strategies, Path(pipeline.working_dir) / _FILES
+    return Package(load_id, frozenset(tables), form_for(kind), can_replace, folder)
+
+
+def table_resource(table: Table, items: DltResource, *, is_indexed: bool = False) -> DltResource:
+    """A resource that picks a table's items from those that `items` yields."""
+
+    def pick(item: TableItem) -> Iterator[Any]:
+        if item.table == table.name:
+            yield item.item
+
+    resource = dlt.transformer(pick, data_from=items, name=table.name)
+    disposition = write_disposition(table, is_indexed=is_indexed)
+    resource.apply_hints(write_disposition=disposition, columns=dlt_columns(table))
+    return resource

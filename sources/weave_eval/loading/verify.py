@@ -1,0 +1,160 @@
+"""A project's runs of any age against the warehouse: missing, changed, grown, unproven and deleted ones.
+
+One listing tells which runs exist and whether their calls changed. Results are not read: one request for a hundred runs
+tells which trials each has and when they ended, to compare with those that were read. What the warehouse holds is
+compared with what was proven then, without a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from ..api.client import WeaveClient
+from ..proof.damaged import damaged_runs
+from ..reading.discovery import run_exists
+from ..reading.trial_calls import growth_marks, read_trial_calls
+from ..rows.privacy import parse_rules
+from ..settings import Settings
+from ..state.decisions import Decision, ProjectState, Reason, is_abandoned
+from ..times import utc_now
+from ..warehouse.profiles import Profile
+from ..warehouse.stored import StoredRun, resolved_inputs, run_rows, stored_runs, stored_trials
+from ..warehouse.table_reader import table_reader
+from ..weave.runs import Run
+from .extraction import Extraction
+from .load import Execution, LoadOptions, LoadResult, locked
+from .resuming import lost_now, resume
+from .trial_changes import StoredTrials, grown_runs
+
+
+@dataclass
+class Findings:
+    """What differs between Weave and a warehouse: ids of runs. A run is in one list only."""
+
+    project: str
+    runs_listed: int = 0
+    missing: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    grown: list[str] = field(default_factory=list)
+    unproven: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+
+    @property
+    def to_read(self) -> set[str]:
+        """The runs that have to be read again."""
+        return {*self.missing, *self.changed, *self.grown, *self.unproven}
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the warehouse holds what Weave has."""
+        return not self.to_read and not self.deleted
+
+    def as_dict(self) -> dict[str, Any]:
+        """The findings as JSON values."""
+        return {**vars(self), "is_clean": self.is_clean}
+
+
+@dataclass
+class Verified:
+    """What was found, and the load that repaired it; None if nothing had to be repaired or it was a dry run."""
+
+    findings: Findings
+    repair: LoadResult | None
+    traffic: dict[str, int]
+
+
+def verify_project(settings: Settings, profile: Profile, options: LoadOptions, *, is_dry_run: bool = False) -> Verified:
+    """Compares all runs of a project with the warehouse and, unless `is_dry_run`, repairs what differs.
+
+    Raises `SettingsError`, `ApiError`, `DestinationError` or `BusyError`.
+    """
+    with locked(settings, profile, options) as (location, client):
+        resumed = None if is_dry_run else resume(settings.project, profile, location, options.pipelines_dir)
+        lost = resumed.lost if resumed else lost_now(profile)
+        extraction = Extraction(
+            settings,
+            client=client,
+            progress=options.progress,
+            chunk_runs=settings.package_runs,
+            stored_runs=partial(run_rows, profile),
+            stored_inputs=partial(resolved_inputs, profile, settings.project),
+        )
+        listed = {run.run_id: run for run in extraction.list_runs(ProjectState())}
+        stored = [] if lost else stored_runs(profile, settings.project)
+        damaged = _damaged(profile, settings.project, stored)
+        trials, has_ends = partial(stored_trials, profile), _has_ends(settings)
+        findings = compare(client, listed, stored, damaged, trials, has_ends=has_ends)
+        repair = None
+        if resumed:
+            extraction.take(_decisions(client, listed, findings, settings), findings.deleted)
+            extraction.report.runs_listed = len(listed)
+            extraction.report.runs_unchanged = len(listed) - len(findings.to_read)
+            repair = Execution(settings, profile, resumed, extraction, "verify").run()
+        return Verified(findings, repair, client.traffic.as_dict())
+
+
+def _damaged(profile: Profile, project: str, stored: Iterable[StoredRun]) -> set[str]:
+    """The runs that no longer are in the warehouse as they were proven."""
+    proven = [run.run_id for run in stored if run.is_proven]
+    if not proven:
+        return set()
+    with table_reader(profile) as reader:
+        return damaged_runs(reader, project, proven)
+
+
+def compare(
+    client: WeaveClient,
+    listed: dict[str, Run],
+    stored: Iterable[StoredRun],
+    damaged: Collection[str],
+    trials: StoredTrials,
+    *,
+    has_ends: bool,
+) -> Findings:
+    """What differs between the runs that Weave lists and those that the warehouse holds.
+
+    `damaged` are runs that no longer are in the warehouse as they were proven; `trials` and `has_ends` as in
+    `grown_runs`.
+    """
+    held = {run.run_id: run for run in stored}
+    found = Findings(client.project_id, len(listed))
+    same: list[StoredRun] = []
+    for run_id, run in listed.items():
+        known = held.get(run_id)
+        if known is None or known.is_deleted:
+            found.missing.append(run_id)
+        elif known.fingerprint != run.fingerprint:
+            found.changed.append(run_id)
+        elif not known.is_proven or known.trial_calls is None or run_id in damaged:
+            found.unproven.append(run_id)
+        else:
+            same.append(known)
+    found.grown = grown_runs(client, same, trials, has_ends=has_ends)
+    absent = [run_id for run_id, run in held.items() if run_id not in listed and not run.is_deleted]
+    found.deleted = [run_id for run_id in absent if not run_exists(client, run_id)]
+    return found
+
+
+def _has_ends(settings: Settings) -> bool:
+    """Whether the warehouse is told when trials end."""
+    rules = parse_rules(settings.privacy or ())
+    return all((rule.table, rule.column) != ("trials", "finished_at") for rule in rules)
+
+
+def _decisions(client: WeaveClient, listed: dict[str, Run], findings: Findings, settings: Settings) -> list[Decision]:
+    """What to read, earliest start first."""
+    now, windows = utc_now(), settings.windows()
+    runs = sorted((listed[run_id] for run_id in findings.to_read), key=lambda run: (run.started_at, run.run_id))
+    open_runs = [run for run in runs if run.is_open]
+    growth = growth_marks(read_trial_calls(client, open_runs))
+    missing = set(findings.missing)
+
+    def reason(run: Run) -> Reason:
+        if is_abandoned(run, now, windows):
+            return "abandoned"
+        return "new" if run.run_id in missing else "changed"
+
+    return [Decision(run, reason(run), run.fingerprint + growth.get(run.run_id, "")) for run in runs]

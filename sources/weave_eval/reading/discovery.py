@@ -1,0 +1,204 @@
+"""Which evaluation runs a project has: through the calls API, which lists every kind of run.
+
+`GET evaluation_runs` lists only the runs that were made through the v2 API; it serves where only those are wanted,
+and its single read tells a run that does not exist from a call that is no evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from ..api.calls import MOST_ATTEMPTS, count_calls, ended_early
+from ..api.client import WeaveClient
+from ..api.json_lines import split_lines
+from ..errors import NotFoundError, TerminalApiError, UnreadableBodyError
+from ..weave.run_filter import RunFilter
+from ..weave.runs import CALL_COLUMNS, Run, parse_run
+
+PAGE = 1000
+"""Runs asked for at once; also the most ids that a filter takes."""
+
+EVALUATE_OPS = ("Evaluation.evaluate",)
+
+_LISTING = "listing the evaluation runs"
+_PAGE_OF_RUNS = {"sort_by": [{"field": "started_at", "direction": "desc"}], "columns": list(CALL_COLUMNS)}
+
+Expression = dict[str, Any]
+
+
+def list_runs(
+    client: WeaveClient,
+    wanted: RunFilter,
+    known: Iterable[str] = (),
+    ops: Sequence[str] = EVALUATE_OPS,
+) -> list[Run]:
+    """All runs that match, latest start first, each once.
+
+    A stream of lines can end early without a sign, so the runs are counted too. `known` are ids that were listed
+    before: a list of just these needs no count, for what it may have lost at its end comes with the next one.
+    """
+    listing = _Listing(client, wanted, ops)
+    listing.read()
+    if listing.found and listing.found.keys() == set(known):
+        return list(listing.found.values())
+    for _ in range(MOST_ATTEMPTS):
+        count = count_calls(client, listing.query(), _LISTING)
+        while len(listing.found) < count and listing.read():
+            pass
+        if len(listing.found) >= count:
+            return list(listing.found.values())
+        listing.start_over()
+    raise ended_early(client, _LISTING, len(listing.found), count)
+
+
+class _Listing:
+    """Pages of runs.
+
+    A page begins at the start of the last run read, not at an offset: what is deleted or added meanwhile pushes no
+    other run out of it.
+    """
+
+    def __init__(self, client: WeaveClient, wanted: RunFilter, ops: Sequence[str]):
+        self.found: dict[str, Run] = {}
+        self._client = client
+        self._wanted = wanted
+        self._filter = runs_filter(client.project_id, wanted, ops)
+        self._earliest: datetime | None = None
+
+    def read(self) -> bool:
+        """Reads on until a page is not full; tells whether it found more."""
+        before, offset = len(self.found), 0
+        while True:
+            earliest = self._earliest
+            body = {**self.query(earliest), **_PAGE_OF_RUNS, "limit": PAGE, "offset": offset}
+            page = self._client.post("/calls/stream_query", body, _parse_runs, purpose=_LISTING)
+            self._add(page)
+            if len(page) < PAGE:
+                return len(self.found) > before
+            offset = offset + len(page) if self._earliest == earliest else 0
+
+    def start_over(self) -> None:
+        """Reads on from the latest run."""
+        self._earliest = None
+
+    def query(self, earliest: datetime | None = None) -> Expression:
+        """The query that finds the runs, or those of them that had started by `earliest`."""
+        terms = _terms(self._wanted)
+        if earliest:
+            terms.append({"$not": [{"$gt": [_field("started_at"), _literal(_iso(earliest))]}]})
+        body = {"project_id": self._client.project_id, "filter": self._filter}
+        return {**body, "query": {"$expr": terms[0] if len(terms) == 1 else {"$and": terms}}} if terms else body
+
+    def _add(self, page: Iterable[Run]) -> None:
+        """Keeps each run once, as it was when it had ended."""
+        for run in page:
+            earlier = self.found.get(run.run_id)
+            if earlier is None or earlier.is_open:
+                self.found[run.run_id] = run
+            self._earliest = min(self._earliest or run.started_at, run.started_at)
+
+
+def _parse_runs(body: bytes) -> list[Run]:
+    try:
+        return [parse_run(line) for line in split_lines(body)]
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise UnreadableBodyError(f"a line is no call: {error}") from None
+
+
+def runs_filter(project_id: str, wanted: RunFilter, ops: Sequence[str]) -> Expression:
+    """The `filter` of a calls query that finds evaluation runs."""
+    chosen: Expression = {"op_names": [f"weave:///{project_id}/op/{op}:*" for op in ops]}
+    if wanted.run_ids:
+        chosen["call_ids"] = list(wanted.run_ids)
+    return chosen
+
+
+def _terms(wanted: RunFilter) -> list[Expression]:
+    terms: list[Expression] = []
+    if wanted.since:
+        terms.append({"$gte": [_field("started_at"), _literal(_iso(wanted.since))]})
+    if wanted.until:
+        terms.append({"$not": [{"$gte": [_field("started_at"), _literal(_iso(wanted.until))]}]})
+    if wanted.evaluations:
+        terms.append(_any_ref(("inputs.self", "inputs.this"), wanted.evaluations))
+    if wanted.models:
+        terms.append(_any_ref(("inputs.model",), wanted.models))
+    return terms
+
+
+def _any_ref(fields: Sequence[str], names: Sequence[str]) -> Expression:
+    return {"$or": [_matches(field, name) for field in fields for name in names]}
+
+
+def _matches(field: str, name: str) -> Expression:
+    if "://" in name:
+        return {"$eq": [_field(field), _literal(name)]}
+    part = f"/{quote(name, safe='-_.~')}:"
+    return {"$contains": {"input": _field(field), "substr": _literal(part)}}
+
+
+def _field(name: str) -> Expression:
+    return {"$getField": name}
+
+
+def _literal(value: str) -> Expression:
+    return {"$literal": value}
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+class EvaluationRunRead(msgspec.Struct):
+    """What `GET evaluation_runs` says of a run."""
+
+    evaluation_run_id: str
+    evaluation: str = ""
+    model: str = ""
+    status: str | None = None
+    source_evaluation_run_id: str | None = None
+
+
+def list_v2_run_ids(client: WeaveClient) -> list[str]:
+    """Ids of the runs that were made through the v2 API, from `GET evaluation_runs`."""
+    found: list[str] = []
+    while True:
+        params = [("limit", str(PAGE)), ("offset", str(len(found)))]
+        page = client.get(
+            client.v2_path("evaluation_runs"), _parse_v2_runs, purpose="listing the v2 evaluation runs", params=params
+        )
+        found += [run.evaluation_run_id for run in page]
+        if not page:
+            return list(dict.fromkeys(found))
+
+
+def _parse_v2_runs(body: bytes) -> list[EvaluationRunRead]:
+    return [msgspec.json.decode(line, type=EvaluationRunRead) for line in split_lines(body)]
+
+
+def read_v2_run(client: WeaveClient, run_id: str) -> EvaluationRunRead:
+    """The run of that id, from `GET evaluation_runs/{id}`. Raises a sentence if it is not there or is no evaluation."""
+    path = client.v2_path(f"evaluation_runs/{quote(run_id, safe='')}")
+    decoder = msgspec.json.Decoder(EvaluationRunRead)
+    try:
+        read = client.get(path, decoder.decode, purpose=f"reading the evaluation run {run_id}")
+    except NotFoundError:
+        message = f"{client.project_id} has no evaluation run {run_id}: it was deleted, or the id is wrong."
+        raise NotFoundError(message, 404) from None
+    if not read.evaluation:
+        raise TerminalApiError(f"The call {run_id} of {client.project_id} is no evaluation run. Check the id.")
+    return read
+
+
+def run_exists(client: WeaveClient, run_id: str) -> bool:
+    """Whether Weave still has the run."""
+    try:
+        read_v2_run(client, run_id)
+    except NotFoundError:
+        return False
+    return True

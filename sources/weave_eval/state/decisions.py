@@ -1,0 +1,180 @@
+"""Which runs to read: pure functions of the saved state and of what Weave lists now.
+
+The state of a project holds a cursor (the latest start of a run that was read), the runs that were still open
+when last read, and the fingerprints of the runs inside the lookback window behind the cursor. A run is read when
+it is new, when it is open and has grown, when its fingerprint changed, and a last time when it has been open for
+so long that it counts as abandoned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from ..times import parse_time
+from ..weave.runs import Run
+
+Reason = Literal["new", "open", "changed", "abandoned"]
+
+_VERSION = 1
+_CLOCK_SKEW = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How far back to look: `lookback` behind the cursor for changes, `abandon_after` for runs that never end."""
+
+    lookback: timedelta
+    abandon_after: timedelta
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A run as it was when last read."""
+
+    started_at: datetime
+    fingerprint: str
+
+
+@dataclass
+class ProjectState:
+    """What is remembered of a project between loads."""
+
+    cursor: datetime | None = None
+    open_runs: dict[str, Seen] = field(default_factory=dict)
+    closed_runs: dict[str, Seen] = field(default_factory=dict)
+
+    def known(self) -> set[str]:
+        """Ids of all runs that are remembered."""
+        return self.open_runs.keys() | self.closed_runs.keys()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A run to read, why, and what to remember of it."""
+
+    run: Run
+    reason: Reason
+    fingerprint: str
+
+    @property
+    def status(self) -> str:
+        """The run's status, `abandoned` if it is given up."""
+        return "abandoned" if self.reason == "abandoned" else self.run.status
+
+
+def load_state(saved: Any, now: datetime) -> ProjectState:
+    """The state that was saved as `saved`, or an empty one if it is unreadable or lies in the future.
+
+    Starting over is safe: what is read again replaces what is there.
+    """
+    try:
+        if saved["version"] != _VERSION:
+            return ProjectState()
+        cursor = parse_time(saved["cursor"]) if saved["cursor"] else None
+        state = ProjectState(cursor, _load_seen(saved["open_runs"]), _load_seen(saved["closed_runs"]))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return ProjectState()
+    return ProjectState() if cursor and cursor > now + _CLOCK_SKEW else state
+
+
+def dump_state(state: ProjectState) -> dict[str, Any]:
+    """The state as JSON values, equal for equal states."""
+    return {
+        "version": _VERSION,
+        "cursor": state.cursor.isoformat() if state.cursor else None,
+        "open_runs": _dump_seen(state.open_runs),
+        "closed_runs": _dump_seen(state.closed_runs),
+    }
+
+
+def _load_seen(saved: dict[str, list[str]]) -> dict[str, Seen]:
+    return {str(run_id): Seen(parse_time(started), str(mark)) for run_id, (started, mark) in saved.items()}
+
+
+def _dump_seen(runs: dict[str, Seen]) -> dict[str, list[str]]:
+    return {run_id: [seen.started_at.isoformat(), seen.fingerprint] for run_id, seen in sorted(runs.items())}
+
+
+def listing_start(state: ProjectState, windows: Windows) -> datetime | None:
+    """The earliest start of a run that has to be listed; None for all."""
+    if state.cursor is None:
+        return None
+    starts = [seen.started_at for seen in state.open_runs.values()]
+    try:
+        return min([state.cursor - windows.lookback, *starts])
+    except OverflowError:
+        return None
+
+
+def decide(
+    state: ProjectState,
+    listed: Iterable[Run],
+    growth: dict[str, str],
+    now: datetime,
+    windows: Windows,
+) -> list[Decision]:
+    """The runs to read, earliest start first. `growth` has a fingerprint of the trials of each open run.
+
+    Runs that were open come last: as long as they are remembered as open, they keep everything since in the listing,
+    also if the load ends before all is read.
+    """
+    decisions = []
+    for run in sorted(listed, key=lambda run: (run.run_id in state.open_runs, run.started_at, run.run_id)):
+        fingerprint = run.fingerprint + growth.get(run.run_id, "") if run.is_open else run.fingerprint
+        reason = _reason(state, run, fingerprint, now, windows)
+        if reason:
+            decisions.append(Decision(run, reason, fingerprint))
+    return decisions
+
+
+def _reason(state: ProjectState, run: Run, fingerprint: str, now: datetime, windows: Windows) -> Reason | None:
+    closed = state.closed_runs.get(run.run_id)
+    if closed and closed.fingerprint == fingerprint:
+        return None
+    if is_abandoned(run, now, windows):
+        return "abandoned"
+    if closed:
+        return "changed"
+    was_open = state.open_runs.get(run.run_id)
+    if was_open is None:
+        return "new"
+    return None if was_open.fingerprint == fingerprint else "open"
+
+
+def is_abandoned(run: Run, now: datetime, windows: Windows) -> bool:
+    """Whether the run has been open for so long that it is given up."""
+    return run.is_open and now - run.started_at > windows.abandon_after
+
+
+def advance(state: ProjectState, read: Sequence[Decision], now: datetime, windows: Windows) -> ProjectState:
+    """The state after the runs of `read` were read. The cursor never passes `now`: clocks of writers can be wrong."""
+    open_runs, closed_runs = dict(state.open_runs), dict(state.closed_runs)
+    for decision in read:
+        run_id = decision.run.run_id
+        seen = Seen(decision.run.started_at, decision.fingerprint)
+        open_runs.pop(run_id, None)
+        closed_runs.pop(run_id, None)
+        (open_runs if decision.status == "running" else closed_runs)[run_id] = seen
+    starts = [min(decision.run.started_at, now) for decision in read]
+    cursor = max([*starts, *([state.cursor] if state.cursor else [])], default=None)
+    return _forget(ProjectState(cursor, open_runs, closed_runs), windows)
+
+
+def forget_runs(state: ProjectState, run_ids: Collection[str]) -> ProjectState:
+    """The state without runs that are gone."""
+    gone = set(run_ids)
+    open_runs = {run_id: seen for run_id, seen in state.open_runs.items() if run_id not in gone}
+    closed_runs = {run_id: seen for run_id, seen in state.closed_runs.items() if run_id not in gone}
+    return ProjectState(state.cursor, open_runs, closed_runs)
+
+
+def _forget(state: ProjectState, windows: Windows) -> ProjectState:
+    """The state without the closed runs that will not be listed again."""
+    start = listing_start(state, windows)
+    if start is None:
+        return state
+    closed = {run_id: seen for run_id, seen in state.closed_runs.items() if seen.started_at >= start}
+    return ProjectState(state.cursor, state.open_runs, closed)

@@ -1,0 +1,157 @@
+"""dlt's errors as sentences: which setting is missing, what the warehouse said, or the error a resource raised."""
+
+from __future__ import annotations
+
+import errno
+import re
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import PurePath
+
+from dlt.common.configuration.exceptions import (
+    ConfigFieldMissingException,
+    ConfigurationException,
+    FieldLookupTraces,
+    LookupTraces,
+)
+from dlt.common.configuration.specs.base_configuration import is_secret_hint
+from dlt.common.destination.exceptions import DestinationException
+from dlt.extract.exceptions import ResourceExtractionError
+from dlt.pipeline.exceptions import PipelineConfigMissing, PipelineStepFailed
+
+from ..api.redaction import redacted
+from ..errors import DefectError, DestinationError, SettingsError, WeaveEvalError
+from .profiles import Profile
+
+_PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*):\S+@")
+_LONGEST = 600
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@contextmanager
+def destination_errors(profile: Profile) -> Iterator[None]:
+    """Turns dlt's errors into `SettingsError`, `DestinationError`, or what a resource raised."""
+    try:
+        yield
+    except (PipelineStepFailed, PipelineConfigMissing, DestinationException, ConfigurationException) as error:
+        raise explained(error, profile) from None
+    except OSError as error:
+        if not is_out_of_room(error):
+            raise
+        raise _full(error) from None
+
+
+def explained(error: BaseException, profile: Profile) -> WeaveEvalError:
+    """The error to show for one that dlt or SQLAlchemy raised."""
+    chain = list(causes(error))
+    for cause in chain:
+        known = _known(cause, profile)
+        if known:
+            return known
+    for wrapper, cause in pairwise(chain):
+        if isinstance(wrapper, ResourceExtractionError) and not isinstance(cause, (OSError, DestinationException)):
+            return _defect(cause)
+    refused = f"The destination {profile.name!r} ({profile.type}) refused"
+    words = one_line(chain[-1], _secrets(profile))
+    if not isinstance(error, PipelineStepFailed):
+        return DestinationError(f"{refused}: {words}")
+    return DestinationError(
+        f"{refused} in its step {error.step!r}: {words} "
+        "What was loaded before stays, and the next load goes on from there."
+    )
+
+
+def _known(cause: BaseException, profile: Profile) -> WeaveEvalError | None:
+    """The error for a cause that tells by itself what is wrong."""
+    if isinstance(cause, WeaveEvalError):
+        return cause
+    if isinstance(cause, ConfigFieldMissingException):
+        return _incomplete(cause, profile)
+    if isinstance(cause, ConfigurationException):
+        return _unusable(cause, profile)
+    if isinstance(cause, OSError) and is_out_of_room(cause):
+        return _full(cause)
+    return None
+
+
+def _defect(error: BaseException) -> DefectError:
+    """An error of our own code while it reads, such as a TypeError. Its text may quote what privacy keeps back."""
+    *_, place = traceback.extract_tb(error.__traceback__) or [traceback.FrameSummary("?", 0, "?")]
+    where = f"{PurePath(place.filename).name}, line {place.lineno}"
+    return DefectError(
+        f"A defect of weave_eval ended the load ({type(error).__name__} in {where}). What was loaded before stays. "
+        "Another attempt will end the same way: report this line, with the versions that `weave-eval check` shows."
+    )
+
+
+def is_out_of_room(error: BaseException) -> bool:
+    """Whether the disk is full."""
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
+
+
+def _full(error: OSError) -> DestinationError:
+    where = f" ({error.filename})" if error.filename else ""
+    return DestinationError(
+        f"The disk is full{where}: {error.strerror}. What was loaded before stays, and the next load goes on from "
+        "there. Make room, or have DLT_DATA_DIR name a folder with more for dlt's working files."
+    )
+
+
+def _incomplete(error: ConfigFieldMissingException, profile: Profile) -> SettingsError:
+    variables = list(_missing(error.traces))
+    fields = ", ".join(variable.rpartition("__")[2].lower() for variable in variables)
+    return SettingsError(
+        f"The destination {profile.name!r} is not complete: it lacks {fields}. {_where(profile, variables[-1])}"
+    )
+
+
+def _unusable(error: ConfigurationException, profile: Profile) -> SettingsError:
+    where = _where(profile, f"{profile.credential_variable()}__PASSWORD")
+    return SettingsError(f"The destination {profile.name!r} cannot be used: {one_line(error)} {where}")
+
+
+def _where(profile: Profile, variable: str) -> str:
+    return (
+        f"Set it in an environment variable ({variable}, or all credentials at once in "
+        f"{profile.credential_variable()}), in .dlt/secrets.toml, or in destinations.toml."
+    )
+
+
+def _missing(traces: FieldLookupTraces) -> Iterator[str]:
+    """The environment variables, one a field, that dlt looked for in vain."""
+    for tries in traces.values():
+        first = tries[0]
+        if isinstance(first, LookupTraces):
+            yield from _missing(first.traces)
+        else:
+            yield first.key
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised from, outermost first."""
+    current: BaseException | None = error
+    seen: set[int] = set()
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _secrets(profile: Profile) -> list[str]:
+    """What dlt holds for secret in the profile's credentials, as far as they can be resolved."""
+    try:
+        credentials = profile.location().credentials
+    except (ConfigurationException, WeaveEvalError):
+        return []
+    fields = credentials.get_resolvable_fields().items()
+    values = [getattr(credentials, name) for name, hint in fields if is_secret_hint(hint)]
+    return [value for value in values if isinstance(value, str)]
+
+
+def one_line(error: BaseException, secrets: Iterable[str] = ()) -> str:
+    """An error's text as one sentence on one line, without passwords."""
+    text = redacted(str(error), secrets)
+    text = " ".join(text.split()) or type(error).__name__
+    return _PASSWORD_IN_URL.sub(r"\1:***@", text)[:_LONGEST].rstrip(".") + "."

@@ -1,0 +1,203 @@
+"""Profiles of `destinations.toml` as dlt's named destinations.
+
+A profile names its `type`, its `dataset`, and dlt's settings for it. dlt asks environment variables and its own
+secrets and config files first, so these complete and override a profile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import dlt
+import tomlkit
+from dlt.common.configuration.providers import CustomLoaderDocProvider
+from dlt.common.destination import Destination
+from dlt.common.normalizers.naming.snake_case import NamingConvention
+from dlt.common.schema import Schema
+from tomlkit.exceptions import TOMLKitError
+
+from ..errors import SettingsError
+from ..schema import SCHEMA_NAME
+
+FILE_NAME = "destinations.toml"
+DEFAULT_PROFILE = "duckdb"
+DEFAULT_DATASET = "weave"
+
+_DRIVERS = {
+    "duckdb": ("duckdb",),
+    "postgres": ("psycopg2", "adbc_driver_postgresql"),
+    "bigquery": ("google.cloud.bigquery", "sqlalchemy_bigquery"),
+    "snowflake": ("snowflake.connector", "snowflake.sqlalchemy"),
+}
+_BUILT_IN = {DEFAULT_PROFILE: {"type": "duckdb", "dataset": DEFAULT_DATASET, "credentials": "weave_eval.duckdb"}}
+
+_DECLARED: dict[str, dict[str, Any]] = {"destination": {}}
+"""What dlt is told of the profiles in use."""
+
+
+@dataclass(frozen=True)
+class Location:
+    """A place that rows are loaded to. `credentials` are dlt's, resolved."""
+
+    type: str
+    dataset: str
+    fingerprint: str
+    credentials: Any
+
+    @property
+    def database_file(self) -> Path | None:
+        """The DuckDB file, if it is one."""
+        return Path(self.credentials.database).absolute() if self.type == "duckdb" else None
+
+    @property
+    def is_unmade(self) -> bool:
+        """Whether it is a DuckDB file that is not there yet: to look into it would make it."""
+        return self.database_file is not None and not self.database_file.exists()
+
+    @property
+    def mark(self) -> str:
+        """A short hash that tells places apart."""
+        where = self.database_file or (self.fingerprint, getattr(self.credentials, "database", ""))
+        return hashlib.blake2b(f"{self.type} {where} {self.dataset}".encode(), digest_size=5).hexdigest()
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named destination: its dlt type, its dataset and dlt's settings for it, and where the views go, if anywhere."""
+
+    name: str
+    type: str
+    dataset: str
+    settings: dict[str, Any]
+    has_views: bool = True
+    views_dataset: str | None = None
+
+    @property
+    def dataset_of_views(self) -> str:
+        """The dataset that holds the views: that of the tables, unless the profile names another."""
+        return self.views_dataset or self.dataset
+
+    def destination(self, staging_layout: str | None = None) -> Destination[Any, Any]:
+        """The dlt destination; `staging_layout` names its staging dataset, with `%s` for the dataset.
+
+        Raises `SettingsError` if its driver is not installed.
+        """
+        _require_drivers(self)
+        _register(self)
+        options = {"staging_dataset_name_layout": staging_layout} if staging_layout else {}
+        return dlt.destination(self.name, **options)
+
+    def location(self) -> Location:
+        """Where the profile leads, once dlt has completed it. Raises dlt's errors about what is missing."""
+        destination = self.destination()
+        spec = destination.spec()._bind_dataset_name(self.dataset)  # noqa: SLF001 - as dlt's own pipeline does
+        config = destination.client(Schema(SCHEMA_NAME), spec).config
+        return Location(self.type, self.dataset, config.fingerprint(), config.credentials)
+
+    def credential_variable(self) -> str:
+        """Start of the names of the environment variables that hold the profile's credentials."""
+        return f"DESTINATION__{self.name.upper()}__CREDENTIALS"
+
+
+def profiles(path: Path | None = None) -> dict[str, Profile]:
+    """All profiles of `path`, or of `destinations.toml` in the current folder, or the built-in one.
+
+    `WEAVE_EVAL_DESTINATIONS` names another file. Raises `SettingsError` for a file that cannot be used.
+    """
+    named = path or _named_file()
+    source = named or Path(FILE_NAME)
+    if not source.exists():
+        if named:
+            raise SettingsError(f"There is no file {source}. Name the file that declares your destinations.")
+        return {name: _profile(name, declared, source) for name, declared in _BUILT_IN.items()}
+    return {name: _profile(name, declared, source) for name, declared in _read(source).items()}
+
+
+def profile(name: str | None = None, path: Path | None = None, dataset: str | None = None) -> Profile:
+    """The profile of that name, or the default one, with another dataset if one is given.
+
+    The setting `default_destination` names the default. The views of another dataset are beside its tables, for those
+    of the profile's own stay as they are. Raises `SettingsError` if there is no such profile.
+    """
+    known = profiles(path)
+    name = name or dlt.config.get("sources.weave_eval.default_destination", str) or DEFAULT_PROFILE
+    if name not in known:
+        names = ", ".join(sorted(known))
+        raise SettingsError(f"There is no destination {name!r}. {FILE_NAME} declares: {names}.")
+    found = known[name]
+    if dataset is None or _dataset_name(dataset) == found.dataset:
+        return found
+    return replace(found, dataset=_dataset_name(dataset), views_dataset=None)
+
+
+def _named_file() -> Path | None:
+    named = os.environ.get("WEAVE_EVAL_DESTINATIONS")
+    return Path(named) if named else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = tomlkit.parse(path.read_text(encoding="utf-8")).unwrap()
+    except (OSError, UnicodeDecodeError, TOMLKitError) as error:
+        raise SettingsError(f"{path} cannot be read as TOML: {error}") from None
+    if not document:
+        raise SettingsError(f"{path} declares no destination. Add one, such as [duckdb] with type = 'duckdb'.")
+    return document
+
+
+def _profile(name: str, declared: Any, path: Path) -> Profile:
+    if not isinstance(declared, dict) or "type" not in declared:
+        raise SettingsError(f"{path}: {name} is no profile; write [{name}] with a type ({', '.join(_DRIVERS)}).")
+    settings = dict(declared)
+    kind = settings.pop("type")
+    dataset = _declared_dataset(settings.pop("dataset", DEFAULT_DATASET), "dataset", name, path)
+    views_dataset = settings.pop("views_dataset", None)
+    has_views = settings.pop("views", True)
+    if kind not in _DRIVERS:
+        raise SettingsError(f"{path}: [{name}] has type {kind!r}; known types are {', '.join(_DRIVERS)}.")
+    if not isinstance(has_views, bool):
+        raise SettingsError(f"{path}: [{name}] has views {has_views!r}; write true or false.")
+    if views_dataset is not None:
+        views_dataset = _declared_dataset(views_dataset, "views_dataset", name, path)
+    return Profile(name, kind, dataset, settings, has_views, views_dataset)
+
+
+def _declared_dataset(dataset: Any, key: str, name: str, path: Path) -> str:
+    if not isinstance(dataset, str) or not dataset.strip():
+        raise SettingsError(f"{path}: [{name}] has {key} {dataset!r}; give it a name, such as {DEFAULT_DATASET!r}.")
+    return _dataset_name(dataset)
+
+
+def _dataset_name(dataset: str) -> str:
+    """The name as dlt spells it in every warehouse: in snake case."""
+    return NamingConvention().normalize_table_identifier(dataset)
+
+
+def _require_drivers(profile: Profile) -> None:
+    missing = [module for module in _DRIVERS[profile.type] if not _is_installed(module)]
+    if missing:
+        raise SettingsError(
+            f"The destination {profile.name!r} needs {' and '.join(missing)}, which is not installed. "
+            f'Install it with: pip install "weave-eval[{profile.type}]"'
+        )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _register(profile: Profile) -> None:
+    """Lets dlt look up the profile's settings, after its own providers."""
+    ours = f"{__package__}.{profile.type}_destination.{profile.type}"
+    _DECLARED["destination"][profile.name] = {**profile.settings, "destination_type": ours}
+    provider = CustomLoaderDocProvider(FILE_NAME, lambda: _DECLARED, supports_secrets=True, locations=[FILE_NAME])
+    if all(known.name != FILE_NAME for known in dlt.config.config_providers):
+        dlt.config.register_provider(provider)
