@@ -13,7 +13,7 @@ import pytest
 from dlt.common.schema.exceptions import DataValidationError
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from tests.loading import Place, kinds
+from tests.loads import Place, kinds
 from tests.tables_of import Tables, lasting, tables_of
 from tests.weave_server.process import KEY, WeaveServer
 from weave_eval import Settings, weave_eval

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.place import Landing, Reference
-from tests.loading import Place
+from tests.loads import Place
 from tests.warehouses.fixtures import EACH_WAREHOUSE, duckdb_file
 from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.fixtures import PROJECT, Snapshot

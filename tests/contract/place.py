@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tests.loading import Place
+from tests.loads import Place
 from tests.tables_of import OF_THE_LOAD, Row, Tables, lasting, ordered
 from tests.warehouses.warehouse import Warehouse
 from weave_eval.tables import TABLES, Table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.contract.place import Landing, comparable, differences
-from tests.loading import LiveRun, Place, delete_calls
+from tests.loads import LiveRun, Place, delete_calls
 from tests.weave_server.fixtures import Project
 
 FILLED = {"evaluation_runs", "dataset_rows", "result_rows", "trials", "scores", "scorer_stats"}

@@ -13,7 +13,7 @@ from tests.faults.launcher import Launcher, launcher
 from tests.faults.loads import PROJECT, Loads
 from tests.faults.proxy import FaultyProxy, faulty_proxy
 from tests.faults.scenario import fill
-from tests.loading import LiveRun, days_ago
+from tests.loads import LiveRun, days_ago
 from tests.warehouses.fixtures import duckdb_file
 from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tests.faults.canaries import INPUT, KEY
 from tests.faults.proxy import FaultyProxy
-from tests.loading import LiveRun, days_ago
+from tests.loads import LiveRun, days_ago
 from tests.tables_of import OF_THE_LOAD, Tables, lasting
 from tests.weave_server import damage
 from tests.weave_server.process import WeaveServer

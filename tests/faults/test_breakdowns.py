@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.launcher import CLOCK_SECONDS, FILE_BYTES
 from tests.faults.loads import Loads, assert_whole
-from tests.loading import days_ago
+from tests.loads import days_ago
 from weave_eval.cli.program import FAILED
 
 END_CONNECTIONS = """

@@ -8,7 +8,7 @@ import pytest
 
 from tests.evidence import Record
 from tests.faults.loads import PROJECT, Loads, assert_whole
-from tests.loading import days_ago
+from tests.loads import days_ago
 
 KILLS = 3
 """Loads that are killed in a row."""

@@ -20,7 +20,7 @@ from tests.faults.canaries import KEY, PASSWORD, secrets_in, secrets_in_files, s
 from tests.faults.proxy import FaultyProxy, faulty_proxy
 from tests.faults.scenario import BLOCKED, PLAIN, V2
 from tests.faults.spoiling import FAULTS, Fault
-from tests.loading import Place
+from tests.loads import Place
 from tests.tables_of import OF_THE_LOAD, Tables, lasting
 from tests.warehouses.warehouse import Warehouse
 from weave_eval.cli.program import DONE, FAILED, main

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.loading import Place, days_ago, kinds
+from tests.loads import Place, days_ago, kinds
 from tests.tables_of import load_count
 from tests.weave_server import damage
 from tests.weave_server.process import WeaveServer

@@ -12,7 +12,7 @@ from tests.contract.place import Landing, Reference, comparable
 from tests.histories.history import History, Kind, Step
 from tests.histories.project import Project
 from tests.histories.upstream import Upstream
-from tests.loading import days_ago
+from tests.loads import days_ago
 from tests.tables_of import Tables, ordered
 from tests.weave_server.process import KEY
 from weave_eval.cli.interruption import Interruption

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.loading import LiveRun, days_ago, delete_calls
+from tests.loads import LiveRun, days_ago, delete_calls
 from tests.weave_server import damage
 from tests.weave_server.process import WeaveServer
 from weave_eval.times import parse_time

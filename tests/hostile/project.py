@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from tests.hostile.strings import FAILING_AS_SCORER, SOME, TEXTS, in_calls, is_note, is_unicode
-from tests.loading import days_ago
+from tests.loads import days_ago
 from tests.weave_server.process import WeaveServer
 
 PROJECT = "acme/hostile"

@@ -11,7 +11,7 @@ import pytest
 from tests.evidence import Record
 from tests.hostile.conftest import OBEYED, Said, fresh, run
 from tests.hostile.strings import CATEGORIES, TEXTS, stored
-from tests.loading import days_ago
+from tests.loads import days_ago
 from tests.report.parsed_page import Page
 from tests.weave_server.process import WeaveServer
 

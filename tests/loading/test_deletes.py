@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.loading import LiveRun, Place, days_ago, delete_calls
+from tests.loads import LiveRun, Place, days_ago, delete_calls
 from tests.tables_of import Row, Tables, lasting
 from tests.weave_server.process import WeaveServer
 

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from tests.loading import Place, kinds
+from tests.loads import Place, kinds
 from tests.tables_of import Row, Tables, ordered, tables_of
 from tests.weave_server import damage
 from tests.weave_server.fixtures import PROJECT, Snapshot

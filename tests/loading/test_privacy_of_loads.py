@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.loading import Place, days_ago
+from tests.loads import Place, days_ago
 from tests.tables_of import Tables
 from tests.weave_server import damage
 from tests.weave_server.process import WeaveServer

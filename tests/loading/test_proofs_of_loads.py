@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.loading import LiveRun, Place, days_ago, is_page
+from tests.loads import LiveRun, Place, days_ago, is_page
 from tests.tables_of import Tables, lasting, tables_of
 from tests.weave_server.fixtures import Project, Snapshot
 from tests.weave_server.process import KEY, WeaveServer

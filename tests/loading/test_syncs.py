@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from tests.loading import LiveRun, Place, days_ago, delete_calls
+from tests.loads import LiveRun, Place, days_ago, delete_calls
 from tests.tables_of import Row, lasting, load_count
 from tests.weave_server.process import KEY, WeaveServer
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from tests.loading import LiveRun, Place, days_ago, delete_calls
+from tests.loads import LiveRun, Place, days_ago, delete_calls
 from tests.tables_of import Tables, lasting, load_count
 from tests.weave_server import damage
 from tests.weave_server.fixtures import Project

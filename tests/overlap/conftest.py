@@ -9,7 +9,7 @@ import pytest
 
 from tests.contract.place import Landing
 from tests.faults.launcher import Launcher, launcher
-from tests.loading import days_ago
+from tests.loads import days_ago
 from tests.overlap.machines import PROJECT, Machines
 from tests.warehouses.fixtures import duckdb_file
 from tests.warehouses.warehouse import Warehouse

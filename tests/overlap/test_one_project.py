@@ -12,7 +12,7 @@ import pytest
 
 from tests.evidence import Record
 from tests.faults.launcher import Command
-from tests.loading import days_ago
+from tests.loads import days_ago
 from tests.overlap.machines import PROJECT, Machines
 from weave_eval.cli.program import BUSY, DONE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.evidence import Record
-from tests.loading import days_ago, delete_calls
+from tests.loads import days_ago, delete_calls
 from tests.overlap.machines import Machines
 from tests.weave_server.process import WeaveServer
 

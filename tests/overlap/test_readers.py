@@ -14,7 +14,7 @@ import pytest
 
 from tests.evidence import Record
 from tests.faults.launcher import Command
-from tests.loading import days_ago, delete_calls
+from tests.loads import days_ago, delete_calls
 from tests.overlap.machines import PROJECT, Machines
 from weave_eval.cli.program import BUSY, DONE
 

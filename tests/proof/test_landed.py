@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import JSON, Column, MetaData, Table, create_engine, delete, insert, select, update
 from sqlalchemy.schema import CreateSchema
-from tests.loading import Place
+from tests.loads import Place
 from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.fixtures import Project
 from tests.weave_server.process import WeaveServer

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.loading import Place
+from tests.loads import Place
 from tests.weave_server.process import WeaveServer
 
 from weave_eval.api.client import WeaveClient

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tenacity import wait_none
-from tests.loading import Place, days_ago
+from tests.loads import Place, days_ago
 from tests.tables_of import Row, Tables
 from tests.weave_server import damage
 from tests.weave_server.process import WeaveServer

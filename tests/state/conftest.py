@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import use_home
 from tests.contract.place import Landing, Reference, comparable
-from tests.loading import days_ago
+from tests.loads import days_ago
 from tests.state.world import PROJECT, World
 from tests.tables_of import Tables
 from tests.warehouses.fixtures import duckdb_file

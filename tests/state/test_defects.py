@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.loading import Place
+from tests.loads import Place
 from tests.weave_server.process import WeaveServer
 from weave_eval.cli.program import FAILED, main
 from weave_eval.errors import DefectError, DestinationError

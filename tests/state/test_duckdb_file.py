@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.loading import Place
+from tests.loads import Place
 from tests.weave_server.process import KEY, WeaveServer
 from weave_eval.cli.program import DONE, FAILED, main
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.evidence import Record
-from tests.loading import days_ago
+from tests.loads import days_ago
 from tests.state.cases import CASES, lost_column, lost_dataset, lost_tables, put
 from tests.state.world import PROJECT, World
 from weave_eval.cli.program import DONE, FAILED

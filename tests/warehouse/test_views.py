@@ -21,7 +21,7 @@ import pytest
 import sqlglot
 from packaging.version import Version
 from tests.checkout import CHECKOUT
-from tests.loading import Place, delete_calls
+from tests.loads import Place, delete_calls
 from tests.tables_of import Row
 from tests.weave_server.fixtures import PROJECT
 from tests.weave_server.process import WeaveServer
