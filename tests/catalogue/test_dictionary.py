@@ -11,8 +11,8 @@ from typing import Any
 
 import duckdb
 import pytest
-from tests.readme import DICTIONARY
 
+from tests.readme import DICTIONARY
 from weave_eval.catalogue.dictionary import dictionary_markdown, tables_diagram
 from weave_eval.catalogue.relations import references, relations
 from weave_eval.cli.program import main

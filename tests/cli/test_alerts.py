@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from tests.weave_server.process import KEY, WeaveServer
 
 COMMAND = (sys.executable, "-c", "import sys; from weave_eval.cli import main; sys.exit(main())")

@@ -15,9 +15,9 @@ from typing import Any
 import duckdb
 import pytest
 from filelock import FileLock
+
 from tests.tables_of import tables_of
 from tests.weave_server.process import KEY, WeaveServer
-
 from weave_eval.cli.program import main
 
 PROJECT = "acme/support-bot"

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
 from tests.demo import questions
 from tests.demo.loaded import FILE, PROJECT, V2_RUN, load_demo
-
 from weave_eval.cli.program import BUSY, DONE, MISUSED, main
 from weave_eval.demo.api import DemoApi
 

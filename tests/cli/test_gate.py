@@ -16,12 +16,12 @@ from xml.etree import ElementTree as ET
 
 import duckdb
 import pytest
+
 from tests.checkout import CHECKOUT
 from tests.demo import questions
 from tests.demo.loaded import FILE, PROJECT, load_demo
 from tests.tables_of import Row, tables_of
 from tests.warehouses.warehouse import Warehouse
-
 from weave_eval.cli.program import BUSY, DONE, FAILED, MISUSED, main
 from weave_eval.demo.api import DemoApi
 from weave_eval.judging.rules import BOUNDS, MEASURES

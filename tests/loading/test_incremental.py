@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.loads import LiveRun, Place, days_ago, delete_calls, is_page, kinds, runs_read
 from tests.tables_of import lasting, load_count, ordered
 from tests.weave_server import damage
 from tests.weave_server.process import WeaveServer
-
 from weave_eval.errors import NoAccessError, NotFoundError, SettingsError, TerminalApiError, TransientApiError
 
 PROJECT = "acme/support-bot"

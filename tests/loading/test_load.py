@@ -8,12 +8,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+
 from tests.loads import Place, kinds
 from tests.tables_of import Row, Tables, ordered, tables_of
 from tests.weave_server import damage
 from tests.weave_server.fixtures import PROJECT, Snapshot
 from tests.weave_server.process import WeaveServer
-
 from weave_eval.loading.load import LoadResult
 from weave_eval.tables import TABLES_BY_NAME
 

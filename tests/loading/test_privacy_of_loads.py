@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from tests.loads import Place, days_ago
 from tests.tables_of import Tables
 from tests.weave_server import damage
 from tests.weave_server.process import WeaveServer
-
 from weave_eval.errors import SettingsError
 
 PROJECT = "acme/support-bot"

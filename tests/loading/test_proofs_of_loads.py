@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from tests.loads import LiveRun, Place, days_ago, is_page
 from tests.tables_of import Tables, lasting, tables_of
 from tests.weave_server.fixtures import Project, Snapshot
 from tests.weave_server.process import KEY, WeaveServer
-
 from weave_eval.cli.program import main
 from weave_eval.loading import proving
 from weave_eval.loading.load import LoadOptions

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.loads import Place, is_page
 from tests.tables_of import Row, Tables
 from tests.weave_server.process import WeaveServer

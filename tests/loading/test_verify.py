@@ -12,12 +12,12 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from tests.loads import LiveRun, Place, days_ago, delete_calls
 from tests.tables_of import Tables, lasting, load_count
 from tests.weave_server import damage
 from tests.weave_server.fixtures import Project
 from tests.weave_server.process import KEY, WeaveServer
-
 from weave_eval.cli.program import main
 from weave_eval.loading.load import LoadOptions
 from weave_eval.loading.verify import Findings, Verified, verify_project

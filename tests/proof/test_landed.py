@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import JSON, Column, MetaData, Table, create_engine, delete, insert, select, update
 from sqlalchemy.schema import CreateSchema
+
 from tests.loads import Place
 from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.fixtures import Project
 from tests.weave_server.process import WeaveServer
-
 from weave_eval.proof.landed import landed
 from weave_eval.proof.reconcile import ApiFacts, Landed, Leaf, Reconciliation, reconcile
 from weave_eval.warehouse.metadata import sql_tables

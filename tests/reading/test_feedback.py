@@ -6,10 +6,10 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+
 from tests.weave_server import damage
 from tests.weave_server.fixtures import PROJECT, Project
 from tests.weave_server.process import KEY, WeaveServer
-
 from weave_eval.api.client import Reader, WeaveClient
 from weave_eval.api.limiter import RateLimiter
 from weave_eval.errors import TooHeavyError, UnreadableBodyError

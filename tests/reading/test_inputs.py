@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.loads import Place
 from tests.weave_server.process import WeaveServer
-
 from weave_eval.api.client import WeaveClient
 
 PROJECT = "acme/inputs"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tests.weave_server.fixtures import PROJECT, Project
 from tests.weave_server.process import KEY, WeaveServer
-
 from weave_eval.api.client import WeaveClient
 from weave_eval.api.limiter import RateLimiter
 from weave_eval.api.lists import parse_cleaned, parse_items

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from tenacity import wait_none
+
 from tests.loads import Place, days_ago
 from tests.tables_of import Row, Tables
 from tests.weave_server import damage
 from tests.weave_server.process import WeaveServer
-
 from weave_eval.errors import TransientApiError
 from weave_eval.loading.load import LoadOptions, LoadResult
 from weave_eval.loading.verify import Findings, verify_project

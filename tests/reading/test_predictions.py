@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from tests.weave_server.fixtures import PROJECT, Project
 from tests.weave_server.process import KEY, WeaveServer
-
 from weave_eval.api.client import WeaveClient
 from weave_eval.api.limiter import RateLimiter
 from weave_eval.errors import NotFoundError, NotWeaveError, TooHeavyError, UnreadableBodyError

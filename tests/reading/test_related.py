@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.loads import LiveRun, Place, days_ago
 from tests.tables_of import Row, Tables
 from tests.weave_server import damage

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from tests.checkout import CHECKOUT
 from tests.warehouses.server import free_port
 from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
-
 from weave_eval.cli.program import DONE, FAILED, MISUSED, main
 from weave_eval.errors import DestinationError, SettingsError
 from weave_eval.loading.load import load_project, resolve_settings

@@ -15,6 +15,7 @@ from scipy import stats
 from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.power import TTestIndPower
 from statsmodels.stats.proportion import proportion_confint
+
 from tests.empty_warehouse import make_empty_warehouse
 
 ROWS = 137

@@ -20,12 +20,12 @@ import msgspec
 import pytest
 import sqlglot
 from packaging.version import Version
+
 from tests.checkout import CHECKOUT
 from tests.loads import Place, delete_calls
 from tests.tables_of import Row
 from tests.weave_server.fixtures import PROJECT
 from tests.weave_server.process import WeaveServer
-
 from weave_eval.errors import SettingsError
 from weave_eval.loading.pipelines import make_pipeline
 from weave_eval.tables import TABLES
