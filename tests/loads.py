@@ -32,7 +32,8 @@ class Place:
         return Profile("duckdb", "duckdb", "weave", {"credentials": str(self.file)})
 
     def settings(self, **changed: Any) -> Settings:
-        return resolve_settings(project=self.project, api_key=KEY, base_url=self.server.url, **changed)
+        own = {"project": self.project, "api_key": KEY, "base_url": self.server.url}
+        return resolve_settings(**{**own, **changed})
 
     def load(self, *, is_full: bool = False, machine: str = "machine", **changed: Any) -> LoadResult:
         """Loads; `machine` names dlt's working folder, `changed` are settings of the source."""

@@ -25,6 +25,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from requests.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema, RequestException
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+from typing_extensions import Self
 
 from ..errors import (
     ApiError,
@@ -134,7 +135,7 @@ class _Request:
 
 
 class WeaveClient:
-    """Weave's API for one project."""
+    """Weave's API for one project. As a context manager it closes its connections at the end."""
 
     def __init__(
         self,
@@ -160,8 +161,14 @@ class WeaveClient:
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
-        """Closes the connections."""
+        """Closes the connections. A later request opens new ones."""
         self._session.close()
 
     def v2_path(self, route: str) -> str:

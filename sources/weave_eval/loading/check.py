@@ -85,12 +85,12 @@ class _Stats(msgspec.Struct):
 def _check_project(settings: Settings) -> str:
     base_url = trace_base_url(settings.base_url)
     limiter = RateLimiter(settings.requests_per_second)
-    client = WeaveClient(base_url, api_key(settings.api_key), settings.project, limiter=limiter, patience=_IMPATIENT)
+    key = api_key(settings.api_key)
     ops = settings.evaluate_ops or EVALUATE_OPS
     body = {"project_id": settings.project, "filter": runs_filter(settings.project, RunFilter(), ops)}
     decoder = msgspec.json.Decoder(_Stats)
-    stats = client.post("/calls/query_stats", body, decoder.decode, purpose="counting the evaluation runs")
-    client.close()
+    with WeaveClient(base_url, key, settings.project, limiter=limiter, patience=_IMPATIENT) as client:
+        stats = client.post("/calls/query_stats", body, decoder.decode, purpose="counting the evaluation runs")
     return f"{settings.project} has {stats.count} evaluation runs at {base_url}"
 
 

@@ -127,6 +127,7 @@ class Extraction:
         self.is_proven_later = False
         self.privacy = Privacy(settings.privacy or (), settings.privacy_key)
         self._settings = settings
+        self._owns_client = client is None
         self._clock = clock
         self._progress = progress or _unseen
         self._chunk_runs = chunk_runs
@@ -221,7 +222,17 @@ class Extraction:
         return sorted(run_id for run_id in known - listed if not run_exists(self.client, run_id))
 
     def items(self, saved: MutableMapping[str, Any], package: Package) -> Iterator[TableItem]:
-        """The items of the next chunk; updates the saved state of the source at the end."""
+        """The items of the next chunk; updates the saved state of the source at the end.
+
+        A client that nobody else can close is closed with the chunk.
+        """
+        try:
+            yield from self._chunk_items(saved, package)
+        finally:
+            if self._owns_client:
+                self.client.close()
+
+    def _chunk_items(self, saved: MutableMapping[str, Any], package: Package) -> Iterator[TableItem]:
         if not is_sound(saved, self._clock()):
             saved.clear()
         projects = saved.setdefault("projects", {})

@@ -156,18 +156,17 @@ def load_project(settings: Settings, profile: Profile, options: LoadOptions = _D
 @contextmanager
 def locked(settings: Settings, profile: Profile, options: LoadOptions) -> Iterator[tuple[Location, WeaveClient]]:
     """Where the profile leads and a client, while no other load of the same project runs."""
-    client = connect(settings)
-    with destination_errors(profile):
-        location = profile.location()
-    purpose = f"loading {settings.project}"
-    with (
-        load_lock(lock_path(location, settings.project), purpose, options.wait_seconds),
-        busy_if_in_use(profile),
-        destination_errors(profile),
-        database_lock(profile, settings.project, options.wait_seconds),
-    ):
-        yield location, client
-    client.close()
+    with connect(settings) as client:
+        with destination_errors(profile):
+            location = profile.location()
+        purpose = f"loading {settings.project}"
+        with (
+            load_lock(lock_path(location, settings.project), purpose, options.wait_seconds),
+            busy_if_in_use(profile),
+            destination_errors(profile),
+            database_lock(profile, settings.project, options.wait_seconds),
+        ):
+            yield location, client
 
 
 class Execution:
@@ -344,12 +343,11 @@ class Plan:
 
 def plan_project(settings: Settings, profile: Profile, options: LoadOptions = _DEFAULTS) -> Plan:
     """What `load_project` would read now; reads and writes no table."""
-    client = connect(settings)
-    stored = stored_run_ids(profile, settings.project) if options.is_full else None
-    extraction = Extraction(settings, client=client, stored_ids=stored)
-    with destination_errors(profile):
-        saved = expected_state(settings.project, profile).get("projects", {})
-    decisions = extraction.plan(saved.get(extraction.state_key))
-    client.close()
+    with connect(settings) as client:
+        stored = stored_run_ids(profile, settings.project) if options.is_full else None
+        extraction = Extraction(settings, client=client, stored_ids=stored)
+        with destination_errors(profile):
+            saved = expected_state(settings.project, profile).get("projects", {})
+        decisions = extraction.plan(saved.get(extraction.state_key))
     reasons: Counter[str] = Counter(decision.reason for decision in decisions)
     return Plan(settings.project, extraction.report.runs_listed, dict(reasons))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 from ...judging.run_results import RunSource
 from ...loading.extraction import connect
@@ -19,7 +19,7 @@ def run_source(options: argparse.Namespace) -> Iterator[RunSource]:
     """The runs of `--project` in Weave if `--from-api` was given, else those in the warehouse."""
     if options.from_api:
         settings = resolve_settings(project=options.project)
-        with closing(connect(settings)) as client:
+        with connect(settings) as client:
             yield ApiRuns(settings, client)
         return
     with judged_runs(named_destination(options), options.project) as runs:
