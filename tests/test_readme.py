@@ -13,7 +13,7 @@ import pytest
 
 from tests.checkout import CHECKOUT
 from tests.readme import README, blocks, generated
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
 from weave_eval.cli.program import main
 

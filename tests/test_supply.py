@@ -18,10 +18,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.stand_ins import TESTS, python_of
-from tests.warehouses.warehouse import Warehouse
+from tests.checkout import CHECKOUT
+from tests.stand_ins.environments import python_of
+from tests.stand_ins.warehouse import Warehouse
 
-PYPROJECT = TESTS.parent / "pyproject.toml"
+PYPROJECT = CHECKOUT / "pyproject.toml"
 SMALL, LARGE = "latest:helpdesk-small", "latest:helpdesk-large"
 WAREHOUSES = ("duckdb", "postgres", "bigquery", "snowflake")
 FILES = ("board.csv", "board.parquet", "board.xlsx", "report.html", "looker", "dbt")
@@ -82,7 +83,7 @@ def commands(warehouse: str, dataset: str) -> list[list[str]]:
     """Every command that needs no Weave, on the demo's runs."""
     place = ["--destination", warehouse, "--dataset", dataset]
     exports = [["export", "fct_leaderboard", "--out", f"board.{kind}", *place] for kind in ("csv", "parquet", "xlsx")]
-    rules = str(TESTS.parent / "pipelines" / "gate.toml")
+    rules = str(CHECKOUT / "pipelines" / "gate.toml")
     return [
         ["demo", *place],
         ["status", *place],
@@ -97,7 +98,7 @@ def commands(warehouse: str, dataset: str) -> list[list[str]]:
 
 def run(environment: str, folder: Path, arguments: list[list[str]]) -> Outcome:
     """Runs commands in one process of an environment, in a folder with the sample of `destinations.toml`."""
-    shutil.copy(TESTS.parent / "destinations.toml", folder)
+    shutil.copy(CHECKOUT / "destinations.toml", folder)
     answer = folder / "answer.json"
     done = subprocess.run(
         [python_of(environment), "-c", PROGRAM, json.dumps(arguments), answer],

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import create_engine, text
 
 from tests.checkout import CHECKOUT
-from tests.warehouses.postgres import Postgres
+from tests.stand_ins.postgres import Postgres
 
 
 @dataclass(frozen=True)

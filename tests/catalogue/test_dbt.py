@@ -13,7 +13,7 @@ import duckdb
 import pytest
 import yaml
 
-from tests.stand_ins import python_of
+from tests.stand_ins.environments import python_of
 from weave_eval.cli.program import main
 from weave_eval.tables import TABLES_BY_NAME
 from weave_eval.warehouse.views.model import views

@@ -20,8 +20,8 @@ import pytest
 from tests.checkout import CHECKOUT
 from tests.demo import questions
 from tests.demo.loaded import FILE, PROJECT, load_demo
+from tests.stand_ins.warehouse import Warehouse
 from tests.tables_of import Row, tables_of
-from tests.warehouses.warehouse import Warehouse
 from weave_eval.cli.program import BUSY, DONE, FAILED, MISUSED, main
 from weave_eval.demo.api import DemoApi
 from weave_eval.judging.rules import BOUNDS, MEASURES

@@ -9,8 +9,8 @@ import pytest
 
 from tests.contract.place import Landing, Reference
 from tests.loads import Place
-from tests.warehouses.fixtures import EACH_WAREHOUSE, duckdb_file
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.fixtures import EACH_WAREHOUSE, duckdb_file
+from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.fixtures import PROJECT, Snapshot
 from tests.weave_server.process import WeaveServer
 

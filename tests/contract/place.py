@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from tests.loads import Place
+from tests.stand_ins.warehouse import Warehouse
 from tests.tables_of import OF_THE_LOAD, Row, Tables, lasting, ordered
-from tests.warehouses.warehouse import Warehouse
 from weave_eval.tables import TABLES, Table
 from weave_eval.warehouse.engine import reading
 from weave_eval.warehouse.metadata import TYPES, sql_tables

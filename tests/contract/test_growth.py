@@ -13,7 +13,7 @@ import pytest
 
 from tests.contract.conftest import new_landing
 from tests.contract.place import Landing
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.fixtures import PROJECT
 from tests.weave_server.process import WeaveServer
 from weave_eval.warehouse.connection import job_client

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.place import Landing
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
 from weave_eval.cli.program import BUSY, DONE, main
 from weave_eval.loading.pipelines import lock_path

@@ -13,8 +13,8 @@ import pytest
 
 from tests.contract.place import EPOCH_FOR_NULL
 from tests.readme import blocks
-from tests.warehouses.fixtures import duckdb_file
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.fixtures import duckdb_file
+from tests.stand_ins.warehouse import Warehouse
 from weave_eval.cli.program import main
 
 QUESTIONS = blocks("sql")

@@ -19,9 +19,9 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from tests.contract.conftest import new_landing
 from tests.contract.place import Landing
+from tests.stand_ins.fixtures import duckdb_file
+from tests.stand_ins.warehouse import Warehouse
 from tests.tables_of import Row
-from tests.warehouses.fixtures import duckdb_file
-from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.fixtures import PROJECT, Snapshot
 from tests.weave_server.process import WeaveServer
 from weave_eval.demo.api import DemoApi

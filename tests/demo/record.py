@@ -12,14 +12,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import weave_eval.demo
+from tests.checkout import CHECKOUT
 from tests.demo.timeline import Call, Timeline
-from tests.stand_ins import TESTS, python_of
+from tests.stand_ins.environments import python_of
 from tests.weave_server.process import WeaveServer, plain_environment
 from weave_eval.weave.runs import CALL_COLUMNS
 
 PROJECT = "acme/support-bot"
 RECORDING = pathlib.Path(weave_eval.demo.__file__).parent / "recording.json.gz"
-BOT = TESTS / "demo" / "support_bot.py"
+BOT = CHECKOUT / "tests" / "demo" / "support_bot.py"
 WEAVE = "0.53.12"
 TRIAL_COLUMNS = ("id", "trace_id", "parent_id", "op_name", "started_at", "ended_at", "exception")
 OBJECTS = ("Dataset", "Evaluation", "Model", "Scorer")
@@ -139,7 +140,7 @@ def seed(server: WeaveServer) -> dict[str, str]:
     """Runs `seed.py`. Gives the start of each run by id."""
     command = [str(python_of(f"weave-{WEAVE}")), "-m", "tests.demo.seed", PROJECT]
     environment = {**plain_environment(), **server.environment(), **SDK_SETTINGS}
-    done = subprocess.run(command, cwd=TESTS.parent, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus
 
 import pyarrow.parquet as pq
 
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.warehouse import Warehouse
 
 KEY = "c4n4ryKey/0f+Weave~7b31d9e58a604f2c"
 PASSWORD = "p4ss@Canary:w0rd/of%the+w4rehouse"

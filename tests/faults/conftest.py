@@ -14,8 +14,8 @@ from tests.faults.loads import PROJECT, Loads
 from tests.faults.proxy import FaultyProxy, faulty_proxy
 from tests.faults.scenario import fill
 from tests.loads import LiveRun, days_ago
-from tests.warehouses.fixtures import duckdb_file
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.fixtures import duckdb_file
+from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
 
 

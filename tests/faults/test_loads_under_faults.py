@@ -21,8 +21,8 @@ from tests.faults.proxy import FaultyProxy, faulty_proxy
 from tests.faults.scenario import BLOCKED, PLAIN, V2
 from tests.faults.spoiling import FAULTS, Fault
 from tests.loads import Place
+from tests.stand_ins.warehouse import Warehouse
 from tests.tables_of import OF_THE_LOAD, Tables, lasting
-from tests.warehouses.warehouse import Warehouse
 from weave_eval.cli.program import DONE, FAILED, main
 
 FOR_EVER = 1_000_000

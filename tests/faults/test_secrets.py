@@ -25,7 +25,7 @@ from tests.faults.proxy import FaultyProxy
 from tests.faults.scenario import BLOCKED, PLAIN
 from tests.faults.spoiling import Answered, Fault, Handler
 from tests.faults.told import Told, receiver
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.warehouse import Warehouse
 from weave_eval.cli.program import DONE, FAILED, MISUSED
 
 FOR_EVER = 1_000_000

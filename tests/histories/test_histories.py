@@ -16,9 +16,9 @@ from tests.histories.copy import Copy, fresh_tables, of_living
 from tests.histories.history import HISTORIES, History
 from tests.histories.project import Project
 from tests.histories.upstream import Upstream
+from tests.stand_ins.fixtures import duckdb_file
+from tests.stand_ins.warehouse import Warehouse
 from tests.tables_of import Tables
-from tests.warehouses.fixtures import duckdb_file
-from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
 from weave_eval.loading.load import LoadResult
 

@@ -16,8 +16,8 @@ from tests.checkout import CHECKOUT
 from tests.contract.conftest import module_warehouse
 from tests.contract.place import Landing
 from tests.hostile.project import PROJECT, fill
+from tests.stand_ins.warehouse import Warehouse
 from tests.tables_of import Tables
-from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
 from weave_eval.cli.program import main
 

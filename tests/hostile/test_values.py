@@ -13,7 +13,7 @@ from tests.evidence import Record
 from tests.hostile.conftest import Loaded, fresh, load_into
 from tests.hostile.project import PROJECT, call, post, refs, trial
 from tests.hostile.strings import stored
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
 
 RUN = "00000000-0000-0000-0000-000000000003"

@@ -17,8 +17,8 @@ from dlt.extract.source import DltSource
 
 from tests.contract.place import Landing, Reference, comparable, differences
 from tests.keep_schema import FOLDER, kept_schema
+from tests.stand_ins.warehouse import Warehouse
 from tests.tables_of import Tables
-from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
 from weave_eval.loading.pipelines import make_pipeline
 from weave_eval.schema import dlt_schema, write_disposition

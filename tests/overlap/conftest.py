@@ -11,8 +11,8 @@ from tests.contract.place import Landing
 from tests.faults.launcher import Launcher, launcher
 from tests.loads import days_ago
 from tests.overlap.machines import PROJECT, Machines
-from tests.warehouses.fixtures import duckdb_file
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.fixtures import duckdb_file
+from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
 
 

@@ -16,11 +16,12 @@ from typing import Any
 
 import requests
 
-from tests.stand_ins import TESTS, python_of
-from tests.warehouses.server import free_port
+from tests.checkout import CHECKOUT
+from tests.stand_ins.environments import python_of
+from tests.stand_ins.server import free_port
 
-DAG_FILE = TESTS.parent / "pipelines" / "airflow" / "weave_eval_dag.py"
-PROFILES = TESTS.parent / "destinations.toml"
+DAG_FILE = CHECKOUT / "pipelines" / "airflow" / "weave_eval_dag.py"
+PROFILES = CHECKOUT / "destinations.toml"
 CRON = re.compile(r'"\d+ [\d*]+ \* \* \*"')
 START_SECONDS = 150.0
 WAIT_SECONDS = 240.0

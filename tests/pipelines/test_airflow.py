@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.pipelines.airflow_home import Airflow, AirflowHome, Run
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.contract.place import Landing, Reference, comparable, differences
 from tests.pipelines.command import working_files
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
 from weave_eval.cli.program import main
 

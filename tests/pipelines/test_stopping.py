@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from tests.checkout import CHECKOUT
 from tests.contract.place import Landing, Reference, comparable, differences
 from tests.pipelines.command import run, start, stop, wait_until, working_files
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
 from weave_eval.cli.interruption import GRACE_SECONDS
 from weave_eval.loading.pipelines import lock_path

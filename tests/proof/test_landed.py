@@ -13,7 +13,7 @@ from sqlalchemy import JSON, Column, MetaData, Table, create_engine, delete, ins
 from sqlalchemy.schema import CreateSchema
 
 from tests.loads import Place
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.fixtures import Project
 from tests.weave_server.process import WeaveServer
 from weave_eval.proof.landed import landed

@@ -10,7 +10,7 @@ import pytest
 
 from tests.report.conftest import WRITTEN_AT
 from tests.report.parsed_page import Page
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.warehouse import Warehouse
 from weave_eval.cli.program import main
 
 OF_THE_LOAD = re.compile(r"(Last loaded|last loaded) .*?(this report|this report\))", re.DOTALL)

@@ -13,10 +13,10 @@ import pytest
 from tests.conftest import use_home
 from tests.contract.place import Landing, Reference, comparable
 from tests.loads import days_ago
+from tests.stand_ins.fixtures import duckdb_file
+from tests.stand_ins.warehouse import Warehouse
 from tests.state.world import PROJECT, World
 from tests.tables_of import Tables
-from tests.warehouses.fixtures import duckdb_file
-from tests.warehouses.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
 from weave_eval.cli.program import DONE, main
 

@@ -11,8 +11,8 @@ import duckdb
 import pytest
 
 from tests.checkout import CHECKOUT
-from tests.warehouses.server import free_port
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.server import free_port
+from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
 from weave_eval.cli.program import DONE, FAILED, MISUSED, main
 from weave_eval.errors import DestinationError, SettingsError

@@ -11,7 +11,8 @@ from typing import Any
 import requests
 from typing_extensions import Self
 
-from tests.stand_ins import TESTS, python_of
+from tests.checkout import CHECKOUT
+from tests.stand_ins.environments import python_of
 
 KEY = "test-key"
 SEEDS = pathlib.Path(__file__).parent / "seeds"
@@ -33,7 +34,7 @@ class WeaveServer:
         """Starts one; `settings` as in `settings.py`. Raises RuntimeError if it does not come up."""
         command = [str(python_of(f"weave-{weave}")), "-m", "tests.weave_server", json.dumps(settings)]
         environment, pipe = plain_environment(), subprocess.PIPE
-        process = subprocess.Popen(command, cwd=TESTS.parent, env=environment, stdin=pipe, stdout=pipe, text=True)
+        process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdin=pipe, stdout=pipe, text=True)
         assert process.stdout
         line = process.stdout.readline()
         if not line:

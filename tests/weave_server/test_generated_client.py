@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.stand_ins import python_of
+from tests.stand_ins.environments import python_of
 from tests.weave_server.process import WeaveServer, plain_environment
 
 V2 = "/v2/{entity}/{project}"

@@ -17,8 +17,8 @@ from dlt.common.schema.utils import new_table
 from dlt.extract import DltResource, DltSource
 from google.cloud.bigquery import SchemaField
 
-from tests.warehouses.postgres import URL_VARIABLE, Postgres
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.postgres import URL_VARIABLE, Postgres
+from tests.stand_ins.warehouse import Warehouse
 
 Row = dict[str, Any]
 

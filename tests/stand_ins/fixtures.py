@@ -19,10 +19,10 @@ import dlt
 import pytest
 from dlt.common.configuration.specs import GcpServiceAccountCredentials
 
-from tests.warehouses.bigquery import BigQuery
-from tests.warehouses.postgres import Postgres
-from tests.warehouses.snowflake import Snowflake
-from tests.warehouses.warehouse import Warehouse
+from tests.stand_ins.bigquery import BigQuery
+from tests.stand_ins.postgres import Postgres
+from tests.stand_ins.snowflake import Snowflake
+from tests.stand_ins.warehouse import Warehouse
 
 BIGQUERY_VARIABLE = "WEAVE_EVAL_TEST_BIGQUERY_CREDENTIALS"
 SNOWFLAKE_VARIABLE = "WEAVE_EVAL_TEST_SNOWFLAKE_URL"

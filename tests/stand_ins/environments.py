@@ -11,8 +11,10 @@ import sys
 
 from filelock import FileLock
 
-TESTS = pathlib.Path(__file__).parent
-CACHE = TESTS.parent / ".cache" / "environments"
+from tests.checkout import CHECKOUT
+
+CACHE = CHECKOUT / ".cache" / "environments"
+REQUIREMENTS = CHECKOUT / "tests" / "environments"
 WISH = re.compile(r"# python: *(\d+)\.(\d+)")
 RESOLUTION = re.compile(r"# resolution: *(\S+)")
 
@@ -25,9 +27,9 @@ def python_of(name: str) -> pathlib.Path:
     `# resolution: lowest-direct`, takes the lowest versions. Raises CalledProcessError if the requirements
     cannot be installed.
     """
-    requirements = TESTS / "environments" / f"{name}.txt"
+    requirements = REQUIREMENTS / f"{name}.txt"
     base = base_python(requirements.read_text())
-    ours = (TESTS.parent / "pyproject.toml").read_text() if "-e ." in requirements.read_text() else ""
+    ours = (CHECKOUT / "pyproject.toml").read_text() if "-e ." in requirements.read_text() else ""
     text = f"{requirements.read_text()}{base}{platform.python_version()}{ours}"
     folder = CACHE / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -68,5 +70,5 @@ def uv(*arguments: str) -> str:
     environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
     environment.pop("VIRTUAL_ENV", None)
     command += ["--quiet", *arguments]
-    done = subprocess.run(command, cwd=TESTS.parent, env=environment, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=CHECKOUT, env=environment, check=True, capture_output=True, text=True)
     return done.stdout

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.warehouses.server import Server, ServerError, free_port
+from tests.stand_ins.server import Server, ServerError, free_port
 
 URL_VARIABLE = "WEAVE_EVAL_TEST_POSTGRES_URL"
 USER = "loader"

@@ -12,8 +12,8 @@ from typing import Any
 
 import snowflake.connector
 
-from tests.stand_ins import python_of
-from tests.warehouses.server import Server, free_port
+from tests.stand_ins.environments import python_of
+from tests.stand_ins.server import Server, free_port
 
 DATABASE = "testdb"
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.stand_ins import python_of
-from tests.warehouses.server import Server, free_port
+from tests.stand_ins.environments import python_of
+from tests.stand_ins.server import Server, free_port
 
 PROJECT = "test-project"
 
