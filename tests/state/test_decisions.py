@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from weave_eval.state.decisions import (
-    Decision,
+    PlannedRun,
     ProjectState,
     Seen,
     Windows,
@@ -72,7 +72,7 @@ class Project:
     def of(*runs: Run) -> Project:
         return Project({run.run_id: run for run in runs}, {}, ProjectState())
 
-    def decide(self) -> list[Decision]:
+    def decide(self) -> list[PlannedRun]:
         start = listing_start(self.state, self.windows)
         listed = [run for run in self.runs.values() if start is None or run.started_at >= start]
         return decide(self.state, listed, self.growth, self.now, self.windows)
@@ -85,13 +85,13 @@ class Project:
             state = advance(self.state, todo[start : start + size], self.now, self.windows)
             self.state = load_state(json.loads(json.dumps(dump_state(state))), self.now)
             assert self.state == state
-        return {decision.run.run_id: decision.reason for decision in todo}
+        return {planned.run.run_id: planned.reason for planned in todo}
 
 
 def test_a_first_load_lists_everything_and_reads_it_by_start() -> None:
     project = Project.of(_ended("b", NOW - DAY), _run("c", NOW - HOUR), _ended("a", NOW - 900 * DAY))
     assert listing_start(project.state, WINDOWS) is None
-    assert [decision.run.run_id for decision in project.decide()] == ["a", "b", "c"]
+    assert [planned.run.run_id for planned in project.decide()] == ["a", "b", "c"]
     assert project.load() == {"a": "new", "b": "new", "c": "new"}
     assert project.state.cursor == NOW - HOUR
     assert project.state.open_runs.keys() == {"c"}
@@ -100,7 +100,7 @@ def test_a_first_load_lists_everything_and_reads_it_by_start() -> None:
 
 def test_runs_that_start_together_are_ordered_by_id() -> None:
     project = Project.of(_ended("b"), _ended("a"), _ended("c"))
-    assert [decision.run.run_id for decision in project.decide()] == ["a", "b", "c"]
+    assert [planned.run.run_id for planned in project.decide()] == ["a", "b", "c"]
 
 
 def test_an_unchanged_project_costs_nothing() -> None:
@@ -122,8 +122,8 @@ def test_a_run_is_followed_until_it_ends() -> None:
     assert project.load() == {"a": "open"}
     project.runs["a"] = _run("a", NOW - HOUR, NOW)
     project.growth = {}
-    (decision,) = project.decide()
-    assert decision.status == "completed"
+    (planned,) = project.decide()
+    assert planned.status == "completed"
     project.load()
     assert project.state.open_runs == {}
     assert project.load() == {}
@@ -152,8 +152,8 @@ def test_a_run_that_never_ends_is_given_up_once() -> None:
     project.now = NOW + DAY
     assert project.load() == {}
     project.now = NOW + DAY + HOUR
-    (decision,) = project.decide()
-    assert (decision.reason, decision.status) == ("abandoned", "abandoned")
+    (planned,) = project.decide()
+    assert (planned.reason, planned.status) == ("abandoned", "abandoned")
     project.load()
     assert project.state.open_runs == {}
     assert project.state.closed_runs.keys() == {"a"}
@@ -348,7 +348,7 @@ def test_a_load_killed_between_chunks_is_finished_by_the_next(
     done = todo[: size * killed_after]
     for start in range(0, len(done), size):
         project.state = advance(project.state, done[start : start + size], project.now, project.windows)
-    left = {decision.run.run_id for decision in todo} - {decision.run.run_id for decision in done}
+    left = {planned.run.run_id for planned in todo} - {planned.run.run_id for planned in done}
     assert left <= project.load().keys()
 
 
@@ -484,7 +484,7 @@ TestHistories = Histories.TestCase
 def test_a_decision_keeps_the_fingerprint_that_was_compared() -> None:
     project = Project.of(_run("a", NOW - HOUR))
     project.growth = {"a": "grown"}
-    (decision,) = project.decide()
-    assert decision.fingerprint == project.runs["a"].fingerprint + "grown"
-    ended = replace(decision, run=_ended("a"))
+    (planned,) = project.decide()
+    assert planned.fingerprint == project.runs["a"].fingerprint + "grown"
+    ended = replace(planned, run=_ended("a"))
     assert (ended.status, replace(ended, reason="abandoned").status) == ("completed", "abandoned")

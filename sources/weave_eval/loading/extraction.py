@@ -29,7 +29,7 @@ from ..rows.flatten import RunBatch, RunReading, Tuples, marked_deleted
 from ..rows.privacy import Privacy
 from ..settings import Settings
 from ..state.decisions import (
-    Decision,
+    PlannedRun,
     ProjectState,
     advance,
     decide,
@@ -138,7 +138,7 @@ class Extraction:
         self._wanted = settings.run_filter()
         self._windows = settings.windows()
         self._state: ProjectState | None = None
-        self._todo: deque[Decision] | None = None
+        self._todo: deque[PlannedRun] | None = None
         self._gone: list[str] = []
         self._has_companions = False
         self._inputs_seen: set[str] = set()
@@ -174,7 +174,7 @@ class Extraction:
         mark = hashlib.blake2b(repr(filters).encode(), digest_size=6).hexdigest()
         return f"{self._settings.project}?{mark}"
 
-    def plan(self, saved: Any) -> list[Decision]:
+    def plan(self, saved: Any) -> list[PlannedRun]:
         """Lists the project and decides what to read, given the saved state of `state_key`."""
         now = self._clock()
         state = ProjectState() if self.is_range or self.is_full else load_state(saved, now)
@@ -189,7 +189,7 @@ class Extraction:
         self.report.runs_unchanged = len(listed) - len(todo)
         return todo
 
-    def take(self, todo: Iterable[Decision], gone: Iterable[str] = ()) -> None:
+    def take(self, todo: Iterable[PlannedRun], gone: Iterable[str] = ()) -> None:
         """Reads these runs next, and deals with those that are gone, without listing the project."""
         self._todo, self._gone = deque(todo), list(gone)
 
@@ -238,7 +238,7 @@ class Extraction:
         projects = saved.setdefault("projects", {})
         if self._todo is None:
             self.plan(projects.get(self.state_key))
-        chunk: list[Decision] = []
+        chunk: list[PlannedRun] = []
         writer = RunWriter(self._settings.project, package, self._fresh_folder(package), self.privacy)
         yield from self._remove_gone(writer)
         yield from self._read_results(self._next_chunk(chunk, writer), writer)
@@ -250,19 +250,19 @@ class Extraction:
             projects[self.state_key] = self._advance(projects.get(self.state_key), chunk)
         if self.is_proven_later:
             forget(saved, self._settings.project, self._gone)
-            remember(saved, self._settings.project, [self.read[decision.run.run_id] for decision in chunk])
+            remember(saved, self._settings.project, [self.read[planned.run.run_id] for planned in chunk])
         self._gone = []
 
-    def _next_chunk(self, chunk: list[Decision], writer: RunWriter) -> Iterator[Decision]:
+    def _next_chunk(self, chunk: list[PlannedRun], writer: RunWriter) -> Iterator[PlannedRun]:
         """Hands out runs, and puts them into `chunk`, until these are enough, or large enough, for a package."""
         while self._todo and not (self._chunk_runs and self._is_enough(chunk, writer)):
             chunk.append(self._todo.popleft())
             yield chunk[-1]
 
-    def _is_enough(self, chunk: Sequence[Decision], writer: RunWriter) -> bool:
+    def _is_enough(self, chunk: Sequence[PlannedRun], writer: RunWriter) -> bool:
         return len(chunk) == self._chunk_runs or writer.bytes_written >= self._settings.package_bytes
 
-    def _advance(self, saved: Any, chunk: Sequence[Decision]) -> dict[str, Any]:
+    def _advance(self, saved: Any, chunk: Sequence[PlannedRun]) -> dict[str, Any]:
         now = self._clock()
         state = load_state(saved, now) if self._state is None else self._state
         self._state = forget_runs(advance(state, chunk, now, self._windows), self._gone)
@@ -293,13 +293,13 @@ class Extraction:
             yield from writer.add_private("evaluation_runs", rows)
 
     def _read_companions(
-        self, chunk: Sequence[Decision], writer: RunWriter, saved: MutableMapping[str, Any]
+        self, chunk: Sequence[PlannedRun], writer: RunWriter, saved: MutableMapping[str, Any]
     ) -> Iterator[TableItem]:
         """Feedback, and the objects that runs refer to if any run was read; once in an extraction."""
         project = self._settings.project
         cursors = {} if self.is_full else dict(saved.get(project, {}))
         companions = Companions(self.client, cursors, self._clock(), self._evaluate_ops)
-        runs = [decision.run for decision in [*chunk, *(self._todo or ())]]
+        runs = [planned.run for planned in [*chunk, *(self._todo or ())]]
         for table, rows in companions.read(runs, writer.tables):
             yield from writer.add(table, rows)
         self._has_companions = True
@@ -307,7 +307,7 @@ class Extraction:
         if cursors != saved.get(project, {}):
             saved[project] = cursors
 
-    def _read_results(self, chunk: Iterable[Decision], writer: RunWriter) -> Iterator[TableItem]:
+    def _read_results(self, chunk: Iterable[PlannedRun], writer: RunWriter) -> Iterator[TableItem]:
         rows = bool(writer.tables & _ROW_TABLES)
         wants_summary = "scorer_stats" in writer.tables or ("evaluation_runs" in writer.tables and not rows)
         wants = Wants(rows=rows, inputs="dataset_rows" in writer.tables, summary=wants_summary)
@@ -321,26 +321,26 @@ class Extraction:
                     yield from self._finish(part, writer)
                     self._progress(self.report.runs_read, total)
                 else:
-                    decision, batch = part
+                    planned, batch = part
                     self._forget_known_inputs(batch)
-                    yield from writer.write(decision.run.run_id, batch)
+                    yield from writer.write(planned.run.run_id, batch)
         yield from self._write_unresolved(writer)
 
     def _finish(self, read: RunRead, writer: RunWriter) -> Iterator[TableItem]:
-        run_id = read.decision.run.run_id
-        self.report.reasons[read.decision.reason] += 1
+        run_id = read.planned.run.run_id
+        self.report.reasons[read.planned.reason] += 1
         self.report.warnings += [f"run {run_id}: {warning}" for warning in read.warnings]
         self.read[run_id] = _read_run(read, writer.load_id)
         reading = RunReading(
-            status=read.decision.status,
+            status=read.planned.status,
             synced_at=self._clock(),
             url=call_url(web_base_url(self.client.base_url), self.client.project_id, run_id),
             results_load_id=writer.load_id if read.counts else None,
             counts=read.counts,
         )
         yield from writer.close(read, reading)
-        if "predictions" in writer.tables and is_v2_run(read.decision.run):
-            yield from self._read_predictions(read.decision.run, writer)
+        if "predictions" in writer.tables and is_v2_run(read.planned.run):
+            yield from self._read_predictions(read.planned.run, writer)
 
     def _read_predictions(self, run: Run, writer: RunWriter) -> Iterator[TableItem]:
         companions = Companions(self.client, {}, self._clock(), self._evaluate_ops)
@@ -367,5 +367,5 @@ class Extraction:
 
 
 def _read_run(read: RunRead, load_id: str) -> ReadRun:
-    decision = read.decision
-    return ReadRun(decision, load_id, read.facts, read.has_no_summary, read.trial_calls, decision.run.is_open)
+    planned = read.planned
+    return ReadRun(planned, load_id, read.facts, read.has_no_summary, read.trial_calls, planned.run.is_open)

@@ -20,7 +20,7 @@ from ..api.client import WeaveClient
 from ..errors import DestinationError, SettingsError, WeaveEvalError
 from ..reading.discovery import EVALUATE_OPS, list_runs
 from ..settings import Settings
-from ..state.decisions import Decision
+from ..state.decisions import PlannedRun
 from ..state.unproven import ReadRun, recall
 from ..times import parse_time, utc_now
 from ..warehouse.database_lock import database_lock
@@ -249,21 +249,21 @@ class Execution:
         proofs = prove(self._profile, self._unsettled())
         failed = [proof for proof in proofs if proof.is_failed]
         if failed:
-            self._extraction.take(self._decisions(failed))
+            self._extraction.take(self._runs_to_repeat(failed))
             with destination_errors(self._profile):
                 self._load()
             proofs = prove(self._profile, self._unsettled())
         self._proofs = proofs
         return [proof.landed.run_id for proof in proofs if proof.is_failed]
 
-    def _decisions(self, proofs: list[Proof]) -> list[Decision]:
+    def _runs_to_repeat(self, proofs: list[Proof]) -> list[PlannedRun]:
         """What to read again, also of runs that an earlier load read, as far as Weave still has them."""
-        earlier = tuple(proof.landed.run_id for proof in proofs if proof.read.decision is None)
+        earlier = tuple(proof.landed.run_id for proof in proofs if proof.read.planned is None)
         ops = self._settings.evaluate_ops or EVALUATE_OPS
         runs = list_runs(self._extraction.client, RunFilter(run_ids=earlier), earlier, ops) if earlier else []
         return [
-            *(proof.read.decision for proof in proofs if proof.read.decision),
-            *(Decision(run, "changed", run.fingerprint) for run in runs),
+            *(proof.read.planned for proof in proofs if proof.read.planned),
+            *(PlannedRun(run, "changed", run.fingerprint) for run in runs),
         ]
 
     def _result(self, unreconciled: list[str]) -> LoadResult:
@@ -348,6 +348,6 @@ def plan_project(settings: Settings, profile: Profile, options: LoadOptions = _D
         extraction = Extraction(settings, client=client, stored_ids=stored)
         with destination_errors(profile):
             saved = expected_state(settings.project, profile).get("projects", {})
-        decisions = extraction.plan(saved.get(extraction.state_key))
-    reasons: Counter[str] = Counter(decision.reason for decision in decisions)
+        planned_runs = extraction.plan(saved.get(extraction.state_key))
+    reasons: Counter[str] = Counter(planned.reason for planned in planned_runs)
     return Plan(settings.project, extraction.report.runs_listed, dict(reasons))

@@ -40,7 +40,7 @@ def prove(profile: Profile, read: Mapping[str, ReadRun]) -> list[Proof]:
     """
     if not read:
         return []
-    recalled = [run_id for run_id, run in read.items() if run.decision is None and run.facts.has_stats]
+    recalled = [run_id for run_id, run in read.items() if run.planned is None and run.facts.has_stats]
     with table_reader(profile) as reader:
         found = landed(reader, list(read))
         stats = stored_stats(reader, recalled)

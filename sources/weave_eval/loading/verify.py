@@ -18,7 +18,7 @@ from ..reading.discovery import run_exists
 from ..reading.trial_calls import growth_marks, read_trial_calls
 from ..rows.privacy import parse_rules
 from ..settings import Settings
-from ..state.decisions import Decision, ProjectState, Reason, is_abandoned
+from ..state.decisions import PlannedRun, ProjectState, Reason, is_abandoned
 from ..times import utc_now
 from ..warehouse.profiles import Profile
 from ..warehouse.stored import StoredRun, resolved_inputs, run_rows, stored_runs, stored_trials
@@ -89,7 +89,7 @@ def verify_project(settings: Settings, profile: Profile, options: LoadOptions, *
         findings = compare(client, listed, stored, damaged, trials, has_ends=has_ends)
         repair = None
         if resumed:
-            extraction.take(_decisions(client, listed, findings, settings), findings.deleted)
+            extraction.take(_planned_runs(client, listed, findings, settings), findings.deleted)
             extraction.report.runs_listed = len(listed)
             extraction.report.runs_unchanged = len(listed) - len(findings.to_read)
             repair = Execution(settings, profile, resumed, extraction, "verify").run()
@@ -144,7 +144,9 @@ def _has_ends(settings: Settings) -> bool:
     return all((rule.table, rule.column) != ("trials", "finished_at") for rule in rules)
 
 
-def _decisions(client: WeaveClient, listed: dict[str, Run], findings: Findings, settings: Settings) -> list[Decision]:
+def _planned_runs(
+    client: WeaveClient, listed: dict[str, Run], findings: Findings, settings: Settings
+) -> list[PlannedRun]:
     """What to read, earliest start first."""
     now, windows = utc_now(), settings.windows()
     runs = sorted((listed[run_id] for run_id in findings.to_read), key=lambda run: (run.started_at, run.run_id))
@@ -157,4 +159,4 @@ def _decisions(client: WeaveClient, listed: dict[str, Run], findings: Findings, 
             return "abandoned"
         return "new" if run.run_id in missing else "changed"
 
-    return [Decision(run, reason(run), run.fingerprint + growth.get(run.run_id, "")) for run in runs]
+    return [PlannedRun(run, reason(run), run.fingerprint + growth.get(run.run_id, "")) for run in runs]

@@ -43,7 +43,7 @@ class RunWriter:
 
     def close(self, read: RunRead, reading: RunReading) -> Iterator[TableItem]:
         """The run's own row and stats, and a tombstone for every table that is read with it."""
-        run = read.decision.run
+        run = read.planned.run
         stats = flatten_stats(run.run_id, read.summary) if read.summary else []
         yield from self.add("evaluation_runs", [flatten_run(self.project_id, run, reading)], run.run_id)
         yield from self.add("scorer_stats", stats, run.run_id)

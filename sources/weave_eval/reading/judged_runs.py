@@ -19,7 +19,7 @@ from ..proof.reconcile import LARGEST_SUMMED, Landed, Leaf, reconcile
 from ..rows.flatten import VARYING, RunBatch
 from ..settings import Settings
 from ..state.cursor import Cursor
-from ..state.decisions import Decision
+from ..state.decisions import PlannedRun
 from ..weave.refs import call_url, parse_ref
 from ..weave.run_filter import RunFilter
 from ..weave.runs import Run
@@ -67,7 +67,7 @@ class ApiRuns:
         reader = ResultsReader(self._client, Wants(), size, settings.parallelism, with_costs=settings.with_costs)
         batch = RunBatch()
         is_reconciled = None
-        for part in reader.read([Decision(found, "new", found.fingerprint)]):
+        for part in reader.read([PlannedRun(found, "new", found.fingerprint)]):
             if isinstance(part, RunRead):
                 is_reconciled = reconcile(part.facts, landed_of(run.run_id, batch)).is_reconciled
             else:

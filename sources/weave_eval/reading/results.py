@@ -22,7 +22,7 @@ from ..api.readahead import Window
 from ..errors import TerminalApiError, TooHeavyError, TransientApiError
 from ..proof.reconcile import ApiFacts
 from ..rows.flatten import Counts, RunBatch, RunFlattener
-from ..state.decisions import Decision
+from ..state.decisions import PlannedRun
 from ..weave.pages import Page, RunSummary, parse_page
 from ..weave.trials import TrialCalls
 from .rebuilding import rebuild_trials
@@ -69,7 +69,7 @@ class RunRead:
     because it fails on it. `total_rows` is Weave's count of rows, `trial_calls` the calls API's count of trials.
     """
 
-    decision: Decision
+    planned: PlannedRun
     counts: Counts | None
     summary: RunSummary | None
     warnings: list[str]
@@ -80,7 +80,7 @@ class RunRead:
     @property
     def facts(self) -> ApiFacts:
         """What Weave says of the run; where it fails to, trials are counted by their calls."""
-        run_id, summary = self.decision.run.run_id, self.summary
+        run_id, summary = self.planned.run.run_id, self.summary
         if self.has_no_summary:
             return ApiFacts(run_id, self.total_rows, self.trial_calls, [], has_stats=False)
         trials, stats = (summary.trial_count, summary.scorer_stats) if summary else (None, [])
@@ -89,7 +89,7 @@ class RunRead:
 
 @dataclass
 class _Reading:
-    decision: Decision
+    planned: PlannedRun
     flattener: RunFlattener
     tasks: int = 0
     planned_rows: int = 0
@@ -119,21 +119,21 @@ class ResultsReader:
         self._tasks: deque[_Task] = deque()
         self._costs = _Costs(is_wanted=with_costs)
 
-    def read(self, decisions: Iterable[Decision]) -> Iterator[tuple[Decision, RunBatch] | RunRead]:
+    def read(self, planned_runs: Iterable[PlannedRun]) -> Iterator[tuple[PlannedRun, RunBatch] | RunRead]:
         """The rows of all runs in batches, interleaved, and a `RunRead` after the last batch of each.
 
-        `decisions` are taken a few at a time, while earlier ones are still being read.
+        `planned_runs` are taken a few at a time, while earlier ones are still being read.
         """
         pool = ThreadPoolExecutor(self._parallelism, thread_name_prefix="weave-eval")
         try:
-            yield from self._read(pool, iter(decisions))
+            yield from self._read(pool, iter(planned_runs))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _read(
-        self, pool: ThreadPoolExecutor, decisions: Iterator[Decision]
-    ) -> Iterator[tuple[Decision, RunBatch] | RunRead]:
-        group, calls = self._next_group(pool, decisions)
+        self, pool: ThreadPoolExecutor, planned_runs: Iterator[PlannedRun]
+    ) -> Iterator[tuple[PlannedRun, RunBatch] | RunRead]:
+        group, calls = self._next_group(pool, planned_runs)
         running: dict[Future[Any], _Task] = {}
         window = Window(self._parallelism + _WAITING)
         while running or self._tasks or group:
@@ -141,7 +141,7 @@ class ResultsReader:
             if not self._tasks and group and len(running) < room:
                 opened, found = group, calls.result()
                 self._note_trials(opened, found)
-                group, calls = self._next_group(pool, decisions)
+                group, calls = self._next_group(pool, planned_runs)
                 yield from self._open(opened, found)
             while self._tasks and len(running) < room:
                 task = self._tasks.popleft()
@@ -150,7 +150,7 @@ class ResultsReader:
                 future = self._next_answer(running, window)
                 reading, _, take = running.pop(future)
                 for batch in take(reading, future.result()):
-                    yield reading.decision, batch
+                    yield reading.planned, batch
                 yield from self._finished(reading)
 
     def _next_answer(self, running: Mapping[Future[Any], _Task], window: Window) -> Future[Any]:
@@ -171,18 +171,18 @@ class ResultsReader:
         return min(window.size, max(1, int(_AHEAD_BYTES / weight))) if weight else window.size
 
     def _next_group(
-        self, pool: ThreadPoolExecutor, decisions: Iterator[Decision]
-    ) -> tuple[list[Decision], Future[TrialCalls]]:
+        self, pool: ThreadPoolExecutor, planned_runs: Iterator[PlannedRun]
+    ) -> tuple[list[PlannedRun], Future[TrialCalls]]:
         """The runs to read next, whose trials' calls are asked for."""
-        group = list(islice(decisions, self._group_runs))
+        group = list(islice(planned_runs, self._group_runs))
         return group, pool.submit(self._read_calls, group if self._wants.rows else ())
 
-    def _note_trials(self, group: Sequence[Decision], calls: TrialCalls) -> None:
+    def _note_trials(self, group: Sequence[PlannedRun], calls: TrialCalls) -> None:
         """Has the next group be of so many runs that their trials' calls fit in memory, by what this one has."""
         self._group_runs = max(1, min(_GROUP, _GROUP_TRIALS * len(group) // max(1, len(calls))))
 
-    def _read_calls(self, group: Sequence[Decision]) -> TrialCalls:
-        runs = [decision.run for decision in group]
+    def _read_calls(self, group: Sequence[PlannedRun]) -> TrialCalls:
+        runs = [planned.run for planned in group]
         limit = _MAX_CALLS_BYTES if len(group) > 1 else None
         try:
             return read_trial_calls(self._client, runs, max_bytes=limit)
@@ -192,18 +192,18 @@ class ResultsReader:
             middle = len(group) // 2
             return self._read_calls(group[:middle]) | self._read_calls(group[middle:])
 
-    def _open(self, group: Sequence[Decision], calls: TrialCalls) -> Iterator[RunRead]:
+    def _open(self, group: Sequence[PlannedRun], calls: TrialCalls) -> Iterator[RunRead]:
         trial_calls = Counter(call.run_id for call in calls.values())
-        for decision in group:
-            run_id = decision.run.run_id
+        for planned in group:
+            run_id = planned.run.run_id
             flattener = RunFlattener(run_id, calls, has_inputs=self._wants.inputs)
-            reading = _Reading(decision, flattener, calls=calls, trial_calls=trial_calls[run_id])
+            reading = _Reading(planned, flattener, calls=calls, trial_calls=trial_calls[run_id])
             if self._wants.rows:
                 self._plan(reading, self._page_rows())
             if self._wants.summary:
                 self._add(reading, partial(self._read_summary, run_id), _take_summary)
             if not reading.tasks:
-                yield RunRead(decision, None, None, [])
+                yield RunRead(planned, None, None, [])
 
     def _finished(self, reading: _Reading) -> Iterator[RunRead]:
         reading.tasks -= 1
@@ -214,7 +214,7 @@ class ResultsReader:
             self._add(reading, partial(self._rebuild, reading), self._take_pages)
             return
         yield RunRead(
-            reading.decision,
+            reading.planned,
             reading.flattener.counts if self._wants.rows else None,
             reading.summary,
             reading.warnings,
@@ -237,7 +237,7 @@ class ResultsReader:
     def _plan(self, reading: _Reading, until: int, *, first: bool = False) -> None:
         """Plans pages from the end of what is planned to `until` rows."""
         step = self._page_rows()
-        run_id = reading.decision.run.run_id
+        run_id = reading.planned.run.run_id
         for offset in range(reading.planned_rows, until, step):
             work = partial(self._read_range, run_id, offset, min(step, until - offset))
             self._add(reading, work, self._take_pages, first=first)
@@ -351,7 +351,7 @@ class ResultsReader:
 
     def _rebuild(self, reading: _Reading) -> list[Page]:
         """The trials that no page gave, made from their calls."""
-        run_id = reading.decision.run.run_id
+        run_id = reading.planned.run.run_id
         missing = [
             call.trial_id
             for call in reading.calls.values()

@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 from ..times import parse_time
 from ..weave.runs import Run
+from .soundness import CLOCK_SKEW
 
 Reason = Literal["new", "open", "changed", "abandoned"]
 
 _VERSION = 1
-_CLOCK_SKEW = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class ProjectState:
 
 
 @dataclass(frozen=True)
-class Decision:
+class PlannedRun:
     """A run to read, why, and what to remember of it."""
 
     run: Run
@@ -77,7 +77,7 @@ def load_state(saved: Any, now: datetime) -> ProjectState:
         state = ProjectState(cursor, _load_seen(saved["open_runs"]), _load_seen(saved["closed_runs"]))
     except (KeyError, TypeError, ValueError, AttributeError):
         return ProjectState()
-    return ProjectState() if cursor and cursor > now + _CLOCK_SKEW else state
+    return ProjectState() if cursor and cursor > now + CLOCK_SKEW else state
 
 
 def dump_state(state: ProjectState) -> dict[str, Any]:
@@ -115,19 +115,19 @@ def decide(
     growth: dict[str, str],
     now: datetime,
     windows: Windows,
-) -> list[Decision]:
+) -> list[PlannedRun]:
     """The runs to read, earliest start first. `growth` has a fingerprint of the trials of each open run.
 
     Runs that were open come last: as long as they are remembered as open, they keep everything since in the listing,
     also if the load ends before all is read.
     """
-    decisions = []
+    planned_runs = []
     for run in sorted(listed, key=lambda run: (run.run_id in state.open_runs, run.started_at, run.run_id)):
         fingerprint = run.fingerprint + growth.get(run.run_id, "") if run.is_open else run.fingerprint
         reason = _reason(state, run, fingerprint, now, windows)
         if reason:
-            decisions.append(Decision(run, reason, fingerprint))
-    return decisions
+            planned_runs.append(PlannedRun(run, reason, fingerprint))
+    return planned_runs
 
 
 def _reason(state: ProjectState, run: Run, fingerprint: str, now: datetime, windows: Windows) -> Reason | None:
@@ -149,16 +149,16 @@ def is_abandoned(run: Run, now: datetime, windows: Windows) -> bool:
     return run.is_open and now - run.started_at > windows.abandon_after
 
 
-def advance(state: ProjectState, read: Sequence[Decision], now: datetime, windows: Windows) -> ProjectState:
+def advance(state: ProjectState, read: Sequence[PlannedRun], now: datetime, windows: Windows) -> ProjectState:
     """The state after the runs of `read` were read. The cursor never passes `now`: clocks of writers can be wrong."""
     open_runs, closed_runs = dict(state.open_runs), dict(state.closed_runs)
-    for decision in read:
-        run_id = decision.run.run_id
-        seen = Seen(decision.run.started_at, decision.fingerprint)
+    for planned in read:
+        run_id = planned.run.run_id
+        seen = Seen(planned.run.started_at, planned.fingerprint)
         open_runs.pop(run_id, None)
         closed_runs.pop(run_id, None)
-        (open_runs if decision.status == "running" else closed_runs)[run_id] = seen
-    starts = [min(decision.run.started_at, now) for decision in read]
+        (open_runs if planned.status == "running" else closed_runs)[run_id] = seen
+    starts = [min(planned.run.started_at, now) for planned in read]
     cursor = max([*starts, *([state.cursor] if state.cursor else [])], default=None)
     return _forget(ProjectState(cursor, open_runs, closed_runs), windows)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..proof.reconcile import ApiFacts
-from .decisions import Decision
+from .decisions import PlannedRun
 
 _KEY = "unproven"
 
@@ -20,10 +20,10 @@ _KEY = "unproven"
 class ReadRun:
     """A run that was read: what Weave says it has, and the load that wrote it.
 
-    `decision` is None, and the facts are without stats, if an earlier load read the run.
+    `planned` is None, and the facts are without stats, if an earlier load read the run.
     """
 
-    decision: Decision | None
+    planned: PlannedRun | None
     load_id: str
     facts: ApiFacts
     has_no_summary: bool
