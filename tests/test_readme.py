@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.generate import generated
 from tests.checkout import CHECKOUT
-from tests.readme import README, blocks, generated
+from tests.documentation import README, blocks
 from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
 from weave_eval.cli.program import main
@@ -53,7 +54,7 @@ def project(server: WeaveServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_generated_parts_are_fresh() -> None:
     text = README.read_text(encoding="utf-8")
-    assert generated(text) == text, "run `python -m tests.readme`"
+    assert generated(text) == text, "run `python scripts/generate.py`"
 
 
 def test_every_command_is_known() -> None:

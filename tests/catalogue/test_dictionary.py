@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.readme import DICTIONARY
+from scripts.generate import DICTIONARY
 from weave_eval.catalogue.dictionary import dictionary_markdown, tables_diagram
 from weave_eval.catalogue.relations import references, relations
 from weave_eval.cli.program import main
@@ -31,7 +31,7 @@ def as_json(capsys: pytest.CaptureFixture[str]) -> Any:
 
 
 def test_the_page_is_fresh() -> None:
-    assert DICTIONARY.read_text(encoding="utf-8") == dictionary_markdown(), "run `python -m tests.readme`"
+    assert DICTIONARY.read_text(encoding="utf-8") == dictionary_markdown(), "run `python scripts/generate.py`"
 
 
 def test_a_file_holds_what_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.contract.place import EPOCH_FOR_NULL
-from tests.readme import blocks
+from tests.documentation import blocks
 from tests.stand_ins.fixtures import duckdb_file
 from tests.stand_ins.warehouse import Warehouse
 from weave_eval.cli.program import main

@@ -15,8 +15,8 @@ from dlt.common.schema import Schema
 from dlt.extract import DltResource
 from dlt.extract.source import DltSource
 
+from scripts.keep_schema import FOLDER, kept_schema
 from tests.contract.place import Landing, Reference, comparable, differences
-from tests.keep_schema import FOLDER, kept_schema
 from tests.stand_ins.warehouse import Warehouse
 from tests.tables_of import Tables
 from tests.weave_server.process import WeaveServer

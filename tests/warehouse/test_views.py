@@ -114,7 +114,7 @@ class TestCompiled:
         writer = msgspec.json.decode(COMPILED.read_bytes(), type=CompiledViews).sqlglot
         if Version(version("sqlglot")) < Version(writer):
             pytest.skip("written with a newer sqlglot")
-        assert COMPILED.read_text(encoding="utf-8") == compiled_text(), "run `python -m tests.readme`"
+        assert COMPILED.read_text(encoding="utf-8") == compiled_text(), "run `python scripts/generate.py`"
 
     def test_the_fingerprint_tells_every_change(self) -> None:
         first, *others = views()

@@ -1,4 +1,4 @@
-"""Records the demo: `python -m tests.demo.record`.
+"""Records the demo: `python -m scripts.record_demo`.
 
 Fills a server with `seed.py`, sets believable times, asks it everything that the connector may ask and writes
 the answers to `recording.json.gz` of the package. Only ids and digests differ from one recording to the next.
@@ -55,13 +55,16 @@ class Recorder:
         }
 
     def get(self, route: str) -> Any:
+        """The answer to a GET of the v2 API."""
         return self.server.api("GET", f"/v2/{PROJECT}/{route}").json()
 
     def listed(self, kind: str) -> list[Any]:
+        """The lines of a listing of the v2 API."""
         body = self.server.api("GET", f"/v2/{PROJECT}/{kind}").content
         return [json.loads(line) for line in body.split(b"\n") if line]
 
     def query(self, run_id: str, **what: Any) -> Any:
+        """What the server answers about a run's results."""
         body = {"evaluation_call_ids": [run_id], "include_costs": True, **what}
         return self.server.api("POST", f"/v2/{PROJECT}/eval_results/query", body).json()
 
@@ -71,6 +74,7 @@ class Recorder:
         return rows
 
     def summary(self, run_id: str) -> Any:
+        """The server's summary of a run."""
         return self.query(run_id, include_rows=False, include_summary=True)["summary"]["evaluations"][0]
 
     def inputs(self) -> dict[str, Any]:
@@ -111,6 +115,7 @@ def called(ref: str) -> str:
 
 
 def recorded(call: Call, run_ids: list[str]) -> Call:
+    """The columns of a call that the connector may ask for."""
     columns = CALL_COLUMNS if call["id"] in run_ids else TRIAL_COLUMNS
     return {name: call[name] for name in columns if call[name] is not None}
 
@@ -133,6 +138,7 @@ def shifted(moment: str, **time: float) -> str:
 
 
 def iso(moment: datetime) -> str:
+    """A time as the API writes it."""
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
@@ -168,6 +174,7 @@ def shortened(exception: str) -> str:
 
 
 def main() -> None:
+    """Writes a new recording."""
     with WeaveServer.start(WEAVE) as server:
         started = seed(server)
         for run_id, started_at in started.items():

@@ -1,4 +1,4 @@
-"""Keeps the tables as they are now, for the tests of later versions: `python -m tests.keep_schema VERSION`."""
+"""Keeps the tables as they are now, for the tests of later versions: `python scripts/keep_schema.py VERSION`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dlt.common.schema import Schema
 
 from weave_eval.schema import dlt_schema
 
-FOLDER = Path(__file__).parent / "schemas"
+FOLDER = Path(__file__).parents[1] / "tests" / "schemas"
 
 
 def kept_schema(version: str) -> Schema:

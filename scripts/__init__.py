@@ -1,0 +1,1 @@
+"""What contributors run by hand: it writes files of the repository. CONTRIBUTING.md says when."""
