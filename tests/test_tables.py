@@ -6,7 +6,18 @@ import pytest
 
 from weave_eval.rows.flatten import VARYING
 from weave_eval.schema import dlt_schema
-from weave_eval.tables import TABLES, TABLES_BY_NAME, Column, Table
+from weave_eval.tables import (
+    OBJECT_TABLES,
+    READ_WITH_RUN,
+    RECORD_TABLES,
+    REPLACED_BY_RUN,
+    RESULT_TABLES,
+    TABLES,
+    TABLES_BY_NAME,
+    Column,
+    Table,
+    tables_from,
+)
 
 OBJECT = """
     ref object_id name digest version_index created_at description kind user_id deleted_at definition:json
@@ -162,6 +173,27 @@ def test_batches_bring_every_column_that_is_not_constant(table: Table) -> None:
 def test_batches_are_made_for_these_tables_alone() -> None:
     assert VARYING.keys() == TABLES_BY_NAME.keys() == CONTRACT.keys()
     assert TABLES[0].name == "evaluation_runs"
+
+
+def test_tables_belong_to_families() -> None:
+    assert set(READ_WITH_RUN) == OF_ONE_RUN
+    assert set(REPLACED_BY_RUN) == {*OF_ONE_RUN, "evaluation_runs", "predictions", "reconciliations"}
+    assert set(RESULT_TABLES) == {"dataset_rows", "result_rows", "trials", "scores"}
+    assert set(OBJECT_TABLES) == {"evaluations", "models", "datasets", "scorers"}
+    assert set(RECORD_TABLES) == {"reconciliations", "syncs", "gate_decisions"}
+    assert set(tables_from("load", "stats")) == {"reconciliations", "syncs", "scorer_stats"}
+
+
+@each_table
+def test_tables_of_objects_name_their_class(table: Table) -> None:
+    expected = table.name.capitalize().removesuffix("s") if table.name in OBJECT_TABLES else None
+    assert table.weave_class == expected
+
+
+def test_of_two_readings_of_an_input_the_resolved_one_stays() -> None:
+    preferred = [(table.name, column.name) for table in TABLES for column in table.columns if column.is_preferred]
+    assert preferred == [("dataset_rows", "is_resolved")]
+    assert SCHEMA.tables["dataset_rows"]["columns"]["is_resolved"]["dedup_sort"] == "desc"
 
 
 @each_table

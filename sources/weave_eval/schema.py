@@ -43,7 +43,7 @@ def _dlt_column(table: Table, column: Column) -> TColumnSchema:
     }
     if column.name in table.key:
         hints["primary_key"] = True
-    if table.name == "dataset_rows" and column.name == "is_resolved":
+    if column.is_preferred:
         hints["dedup_sort"] = "desc"
     return hints
 

@@ -6,6 +6,7 @@ A column's `origin` names the field of Weave's API it is read from, or says how 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 ColumnType = Literal["text", "bigint", "double", "bool", "timestamp", "json"]
@@ -14,32 +15,44 @@ ColumnType = Literal["text", "bigint", "double", "bool", "timestamp", "json"]
 Replace = Literal["run", "key"]
 """What a newly read row replaces: all rows of its run, or the row with the same key."""
 
+Source = Literal["runs", "results", "stats", "objects", "feedback", "predictions", "load", "gate"]
+"""Where the rows of a table come from: an answer of Weave's, or the load or gate that records what it did."""
+
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, type, meaning, and where its value comes from."""
+    """One column: its name, type, meaning, and where its value comes from.
+
+    `is_content` marks what users, models and scorers wrote. `is_preferred` marks a boolean: of two rows with one key
+    in a load, the one in which it is true stays.
+    """
 
     name: str
     type: ColumnType
     description: str
     origin: str
     nullable: bool = True
+    is_content: bool = False
+    is_preferred: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table: its key, what a new row replaces, and its columns in order.
+    """One table: where its rows come from, its key, what a new row replaces, and its columns in order.
 
-    `kept` is a text column that is empty only in rows that stand for a run without being one.
+    `kept` is a text column that is empty only in rows that stand for a run without being one. `weave_class` is the
+    base class in Weave of the objects that the table holds.
     """
 
     name: str
     description: str
+    source: Source
     key: tuple[str, ...]
     replace: Replace
     own_columns: tuple[Column, ...]
     has_extra: bool = True
     kept: str | None = None
+    weave_class: str | None = None
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -52,6 +65,21 @@ class Table:
         """Columns by which rows are found and replaced: BigQuery clusters by them, Postgres indexes them."""
         return ("run_id",) if self.replace == "run" else self.key
 
+    @property
+    def is_read_with_run(self) -> bool:
+        """Whether the rows are read run by run, and replaced with their run."""
+        return self.replace == "run" and self.source in ("results", "stats")
+
+    @cached_property
+    def varying(self) -> tuple[str, ...]:
+        """The columns whose values differ from row to row, in order.
+
+        The others are the same in a whole batch, which is of one project and one load, and of one run where the table
+        is read with it.
+        """
+        constant = {PROJECT.name, LOAD.name, *((_RUN_ID.name,) if self.is_read_with_run else ())}
+        return tuple(column.name for column in self.columns if column.name not in constant)
+
     def column(self, name: str) -> Column:
         """The column of that name. Raises `KeyError` if there is none."""
         for column in self.columns:
@@ -60,8 +88,8 @@ class Table:
         raise KeyError(name)
 
 
-def _text(name: str, description: str, origin: str) -> Column:
-    return Column(name, "text", description, origin)
+def _text(name: str, description: str, origin: str, *, is_content: bool = False) -> Column:
+    return Column(name, "text", description, origin, is_content=is_content)
 
 
 def _id(name: str, description: str, origin: str) -> Column:
@@ -84,12 +112,17 @@ def _timestamp(name: str, description: str, origin: str) -> Column:
     return Column(name, "timestamp", description, origin)
 
 
-def _json(name: str, description: str, origin: str) -> Column:
-    return Column(name, "json", description, origin)
+def _json(name: str, description: str, origin: str, *, is_content: bool = False) -> Column:
+    return Column(name, "json", description, origin, is_content=is_content)
 
 
 PROJECT = _id("project_id", "Weave project, as entity/project.", "the project that was read")
-EXTRA = _json("extra", "Fields of the API that have no column of their own.", "every other field that is not null")
+EXTRA = _json(
+    "extra",
+    "Fields of the API that have no column of their own.",
+    "every other field that is not null",
+    is_content=True,
+)
 LOAD = _id("_dlt_load_id", "Load that wrote the row; joins _dlt_loads.load_id.", "dlt")
 
 _RUN_ID = _id("run_id", "Evaluation run the row belongs to.", "evaluation_call_id")
@@ -98,6 +131,7 @@ _ROW_DIGEST = _id("row_digest", "Digest of the input; the same input has the sam
 EVALUATION_RUNS = Table(
     name="evaluation_runs",
     description="Evaluation runs: one row for each time an evaluation was run on a model.",
+    source="runs",
     key=("run_id",),
     replace="run",
     kept="status",
@@ -120,7 +154,7 @@ EVALUATION_RUNS = Table(
             nullable=False,
         ),
         _bool("has_failed_trials", "Whether any call below the run failed.", "call.summary.status_counts.error"),
-        _text("error", "Error that ended a failed run.", "call.exception"),
+        _text("error", "Error that ended a failed run.", "call.exception", is_content=True),
         Column("started_at", "timestamp", "When the run started.", "call.started_at", nullable=False),
         _timestamp("finished_at", "When the run ended; moves if the run is finished again.", "call.ended_at"),
         _text("source_run_id", "Run whose outputs this run scored again.", "call.attributes.weave"),
@@ -133,9 +167,14 @@ EVALUATION_RUNS = Table(
         _bigint("score_count", "Scores of the run.", "counted in scores"),
         _bigint("total_tokens", "Tokens used by the trials' predictions.", "sum of trials.total_tokens"),
         _double("total_cost", "Cost of the trials' predictions, in US dollars.", "sum of trials.total_cost"),
-        _json("output", "Metrics that the SDK computed at the end of the run.", "call.output"),
-        _json("summary", "Weave's own summary of the call: usage, status counts, latency.", "call.summary"),
-        _json("attributes", "Attributes logged with the run.", "call.attributes"),
+        _json("output", "Metrics that the SDK computed at the end of the run.", "call.output", is_content=True),
+        _json(
+            "summary",
+            "Weave's own summary of the call: usage, status counts, latency.",
+            "call.summary",
+            is_content=True,
+        ),
+        _json("attributes", "Attributes logged with the run.", "call.attributes", is_content=True),
         _text("url", "Page of the run in W&B.", "made from the base URL and the run's id"),
         _timestamp(
             "deleted_at", "When the run was found deleted in Weave; null while it exists.", "noticed while loading"
@@ -153,14 +192,19 @@ EVALUATION_RUNS = Table(
 DATASET_ROWS = Table(
     name="dataset_rows",
     description="Inputs: one row for each distinct input, however many runs used it.",
+    source="results",
     key=("project_id", "row_digest"),
     replace="key",
     own_columns=(
         _ROW_DIGEST,
-        _json("inputs", "The input itself; any JSON value.", "rows[].raw_data_row"),
+        _json("inputs", "The input itself; any JSON value.", "rows[].raw_data_row", is_content=True),
         _text("input_ref", "Weave ref of the input where it could not be resolved.", "rows[].raw_data_row"),
-        _bool(
-            "is_resolved", "Whether inputs holds the input (false: only its ref could be read).", "rows[].raw_data_row"
+        Column(
+            "is_resolved",
+            "bool",
+            "Whether inputs holds the input (false: only its ref could be read).",
+            "rows[].raw_data_row",
+            is_preferred=True,
         ),
     ),
     has_extra=False,
@@ -169,6 +213,7 @@ DATASET_ROWS = Table(
 RESULT_ROWS = Table(
     name="result_rows",
     description="Result rows: one row for each input of a run.",
+    source="results",
     key=("run_id", "row_digest"),
     replace="run",
     kept="result_row_id",
@@ -183,6 +228,7 @@ RESULT_ROWS = Table(
 TRIALS = Table(
     name="trials",
     description="Trials: one row for each time the model answered an input in a run.",
+    source="results",
     key=("trial_id",),
     replace="run",
     kept="trial_id",
@@ -195,7 +241,7 @@ TRIALS = Table(
             "trial_index", "Number of the trial within its row, from 1, by start.", "order of call.started_at, then id"
         ),
         _text("predict_call_id", "Call that made the prediction.", "trials[].predict_call_id"),
-        _json("output", "The model's output; any JSON value.", "trials[].model_output"),
+        _json("output", "The model's output; any JSON value.", "trials[].model_output", is_content=True),
         _double("latency_seconds", "Time the prediction took, in seconds.", "trials[].model_latency_seconds"),
         _bigint("total_tokens", "Tokens the prediction used.", "trials[].total_tokens"),
         _double("total_cost", "Cost of the prediction, in US dollars.", "trials[].total_cost"),
@@ -206,13 +252,16 @@ TRIALS = Table(
             "Whether the trial, its prediction or a scorer raised.",
             "call.exception of the trial and its children",
         ),
-        _text("error", "Error of the trial, its prediction or its first failed scorer.", "call.exception"),
+        _text(
+            "error", "Error of the trial, its prediction or its first failed scorer.", "call.exception", is_content=True
+        ),
     ),
 )
 
 SCORES = Table(
     name="scores",
     description="Scores: one row for each leaf of a scorer's output for a trial.",
+    source="results",
     key=("trial_id", "scorer_name", "path"),
     replace="run",
     kept="score_id",
@@ -230,8 +279,13 @@ SCORES = Table(
         _id("value_type", "binary, continuous, text, json (lists and empty objects) or null.", "type of the leaf"),
         _bool("value_bool", "The score, if it is true or false.", "the leaf"),
         _double("value_number", "The score, if it is a number.", "the leaf"),
-        _text("value_text", "The score, if it is text; the digits of a number that no double holds.", "the leaf"),
-        _json("value_json", "The score, if it is a list or an empty object.", "the leaf"),
+        _text(
+            "value_text",
+            "The score, if it is text; the digits of a number that no double holds.",
+            "the leaf",
+            is_content=True,
+        ),
+        _json("value_json", "The score, if it is a list or an empty object.", "the leaf", is_content=True),
         _text("scorer_call_id", "Call of the scorer.", "trials[].scorer_call_ids"),
     ),
     has_extra=False,
@@ -240,6 +294,7 @@ SCORES = Table(
 SCORER_STATS = Table(
     name="scorer_stats",
     description="Scorer stats: Weave's own aggregate of each leaf of each scorer over a run.",
+    source="stats",
     key=("run_id", "scorer_name", "path"),
     replace="run",
     kept="scorer_stat_id",
@@ -277,32 +332,46 @@ _OBJECT_COLUMNS = (
     _id("digest", "Digest of the version's content.", "objs[].digest"),
     _bigint("version_index", "Number of the version, from 0.", "objs[].version_index"),
     _timestamp("created_at", "When the version was made.", "objs[].created_at"),
-    _text("description", "Description that was given to the object.", "objs[].val.description"),
+    _text("description", "Description that was given to the object.", "objs[].val.description", is_content=True),
     _text("kind", "object, or op for a function that serves as one.", "objs[].kind"),
     _text("user_id", "W&B user who made the version.", "objs[].wb_user_id"),
     _timestamp("deleted_at", "When the version was deleted in Weave.", "objs[].deleted_at"),
-    _json("definition", "The whole version as Weave stores it.", "objs[].val"),
+    _json("definition", "The whole version as Weave stores it.", "objs[].val", is_content=True),
 )
 
 
-def _objects(name: str, description: str, *more: Column) -> Table:
-    return Table(name=name, description=description, key=("ref",), replace="key", own_columns=(*_OBJECT_COLUMNS, *more))
+def _objects(name: str, weave_class: str, description: str, *more: Column) -> Table:
+    return Table(
+        name=name,
+        description=description,
+        source="objects",
+        key=("ref",),
+        replace="key",
+        own_columns=(*_OBJECT_COLUMNS, *more),
+        weave_class=weave_class,
+    )
 
 
 EVALUATIONS = _objects(
     "evaluations",
+    "Evaluation",
     "Evaluations: one row for each version of an evaluation's definition.",
     _text("dataset_ref", "Weave ref of the dataset's version.", "objs[].val.dataset"),
     _bigint("trials", "How often the evaluation runs each input.", "objs[].val.trials"),
     _json("scorer_refs", "Weave refs of the scorers' versions, as a list.", "objs[].val.scorers"),
 )
-MODELS = _objects("models", "Models: one row for each version of a model, or of a function that serves as one.")
-DATASETS = _objects("datasets", "Datasets: one row for each version of a dataset.")
-SCORERS = _objects("scorers", "Scorers: one row for each version of a scorer, or of a function that serves as one.")
+MODELS = _objects(
+    "models", "Model", "Models: one row for each version of a model, or of a function that serves as one."
+)
+DATASETS = _objects("datasets", "Dataset", "Datasets: one row for each version of a dataset.")
+SCORERS = _objects(
+    "scorers", "Scorer", "Scorers: one row for each version of a scorer, or of a function that serves as one."
+)
 
 FEEDBACK = Table(
     name="feedback",
     description="Feedback: notes, reactions, annotations and scores given to a call, also long after its run.",
+    source="feedback",
     key=("feedback_id",),
     replace="key",
     own_columns=(
@@ -323,7 +392,7 @@ FEEDBACK = Table(
         _text(
             "scorer_name", "Scorer that gave the score, if it is one.", "name in result[].runnable_ref or feedback_type"
         ),
-        _json("payload", "The feedback itself.", "result[].payload"),
+        _json("payload", "The feedback itself.", "result[].payload", is_content=True),
         _text("weave_ref", "Weave ref that the feedback was given to.", "result[].weave_ref"),
     ),
 )
@@ -331,6 +400,7 @@ FEEDBACK = Table(
 PREDICTIONS = Table(
     name="predictions",
     description="Predictions: one row for each prediction of a run made through the v2 API; loaded on request.",
+    source="predictions",
     key=("prediction_id",),
     replace="run",
     kept="prediction_id",
@@ -338,8 +408,8 @@ PREDICTIONS = Table(
         _id("prediction_id", "Prediction.", "prediction_id"),
         _id("run_id", "Evaluation run the prediction belongs to.", "evaluation_run_id"),
         _text("model_ref", "Weave ref of the model's version.", "model"),
-        _json("inputs", "What the model was given.", "inputs"),
-        _json("output", "What the model answered.", "output"),
+        _json("inputs", "What the model was given.", "inputs", is_content=True),
+        _json("output", "What the model answered.", "output", is_content=True),
         _text("user_id", "W&B user who logged the prediction.", "wb_user_id"),
     ),
 )
@@ -347,6 +417,7 @@ PREDICTIONS = Table(
 RECONCILIATIONS = Table(
     name="reconciliations",
     description="Reconciliations: the proof of each run's last reading, what Weave says it has against what landed.",
+    source="load",
     key=("run_id",),
     replace="run",
     kept="load_id",
@@ -370,6 +441,7 @@ RECONCILIATIONS = Table(
 SYNCS = Table(
     name="syncs",
     description="Syncs: one row for each execution that changed something or failed, and heartbeats in between.",
+    source="load",
     key=("sync_id",),
     replace="key",
     own_columns=(
@@ -401,6 +473,7 @@ SYNCS = Table(
 GATE_DECISIONS = Table(
     name="gate_decisions",
     description="Gate decisions: one row for each time that rules were held against a run.",
+    source="gate",
     key=("decision_id",),
     replace="key",
     own_columns=(
@@ -440,3 +513,24 @@ TABLES: tuple[Table, ...] = (
 """Every table, runs first."""
 
 TABLES_BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
+
+
+def tables_from(*sources: Source) -> tuple[str, ...]:
+    """Names of the tables whose rows come from these sources."""
+    return tuple(table.name for table in TABLES if table.source in sources)
+
+
+READ_WITH_RUN = tuple(table.name for table in TABLES if table.is_read_with_run)
+"""Tables whose rows are read with a run and replaced with it."""
+
+REPLACED_BY_RUN = tuple(table.name for table in TABLES if table.replace == "run")
+"""Tables in which the rows of a run are replaced together."""
+
+RESULT_TABLES = tables_from("results")
+"""Tables whose rows come from the pages of a run's results."""
+
+OBJECT_TABLES = tables_from("objects")
+"""Tables of versions of objects."""
+
+RECORD_TABLES = tables_from("load", "gate")
+"""Tables about loads and decisions, which no answer of Weave's fills."""

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from weave_eval.errors import SettingsError
 from weave_eval.rows.arrow import record_batch
 from weave_eval.rows.flatten import VARYING, RunFlattener, RunReading, flatten_run, tombstone
-from weave_eval.rows.privacy import Privacy, Rule, parse_rules
+from weave_eval.rows.privacy import Privacy, PrivacyRule, parse_rules
 from weave_eval.tables import TABLES, TABLES_BY_NAME, Table
 from weave_eval.weave.pages import parse_page
 from weave_eval.weave.runs import parse_run
@@ -297,8 +297,8 @@ def test_the_preset_on_a_run_that_says_it_everywhere() -> None:
 
 def test_rules_as_read() -> None:
     assert parse_rules([" hash  trials.output.with space.*.a\\.b\\* ", "truncate trials.error 80"]) == [
-        Rule("hash", "trials", "output", ("with space", None, "a.b*")),
-        Rule("truncate", "trials", "error", (), 80),
+        PrivacyRule("hash", "trials", "output", ("with space", None, "a.b*")),
+        PrivacyRule("truncate", "trials", "error", (), 80),
     ]
 
 

@@ -40,6 +40,7 @@ from ..state.decisions import (
 )
 from ..state.soundness import is_sound
 from ..state.unproven import ReadRun, forget, remember
+from ..tables import RESULT_TABLES
 from ..times import utc_now
 from ..weave.refs import call_url
 from ..weave.run_filter import RunFilter
@@ -48,7 +49,6 @@ from .garbage import rarely_collected
 from .package_files import Package, TableItem
 from .writer import RunWriter
 
-_ROW_TABLES = frozenset({"dataset_rows", "result_rows", "trials", "scores"})
 _REMEMBERED_INPUTS = 200_000
 
 
@@ -308,7 +308,7 @@ class Extraction:
             saved[project] = cursors
 
     def _read_results(self, chunk: Iterable[PlannedRun], writer: RunWriter) -> Iterator[TableItem]:
-        rows = bool(writer.tables & _ROW_TABLES)
+        rows = bool(writer.tables.intersection(RESULT_TABLES))
         wants_summary = "scorer_stats" in writer.tables or ("evaluation_runs" in writer.tables and not rows)
         wants = Wants(rows=rows, inputs="dataset_rows" in writer.tables, summary=wants_summary)
         settings = self._settings

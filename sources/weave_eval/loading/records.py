@@ -12,13 +12,14 @@ from dlt.extract.source import DltSource
 from ..rows.flatten import Tuples
 from ..rows.privacy import Privacy
 from ..state.unproven import forget
-from ..tables import TABLES_BY_NAME
+from ..tables import TABLES_BY_NAME, tables_from
 from .package_files import TableItem
 from .pipelines import run_pipeline
 from .resources import current_package, source_of, table_resource
 from .writer import RunWriter
 
-WRITTEN = ("reconciliations", "scorer_stats", "syncs")
+WRITTEN = tables_from("load", "stats")
+"""What a load records of itself, and the stats that it computes where Weave cannot."""
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,11 @@ from dlt.extract import DltResource
 from dlt.extract.source import DltSource
 
 from ..schema import CONTRACT, SCHEMA_NAME, dlt_columns, dlt_schema, write_disposition
-from ..tables import TABLES, Table
+from ..tables import RECORD_TABLES, TABLES, Table
 from .extraction import Extraction
 from .package_files import Package, TableItem, form_for
 
 _FILES = "weave_eval_files"
-
-RECORDS = frozenset({"reconciliations", "syncs", "gate_decisions"})
-"""Tables about loads and decisions, which `load_project` and `weave-eval gate` write."""
 
 
 def evaluation_resources(extraction: Extraction, *, is_indexed: bool = False) -> list[DltResource]:
@@ -32,7 +29,7 @@ def evaluation_resources(extraction: Extraction, *, is_indexed: bool = False) ->
         tables = dlt.current.source().resources.selected.keys()
         yield from extraction.items(dlt.current.source_state(), current_package(tables))
 
-    tables = [table for table in TABLES if table.name not in RECORDS]
+    tables = [table for table in TABLES if table.name not in RECORD_TABLES]
     resources = [table_resource(table, readings, is_indexed=is_indexed) for table in tables]
     for resource in resources:
         resource.selected = resource.name != "predictions" or extraction.has_predictions

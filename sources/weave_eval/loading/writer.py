@@ -10,13 +10,8 @@ from ..reading.results import RunRead
 from ..rows.arrow import record_batch
 from ..rows.flatten import RunBatch, RunReading, Tuples, flatten_run, flatten_stats, tombstone
 from ..rows.privacy import Privacy
-from ..tables import TABLES
+from ..tables import READ_WITH_RUN, REPLACED_BY_RUN
 from .package_files import Package, PackageFiles, TableItem
-
-CHILD_TABLES = ("result_rows", "trials", "scores", "scorer_stats")
-"""Tables whose rows are read with a run and replaced with it."""
-
-_ALL_OF_A_RUN = tuple(table.name for table in TABLES if table.replace == "run")
 
 
 class RunWriter:
@@ -47,11 +42,11 @@ class RunWriter:
         stats = flatten_stats(run.run_id, read.summary) if read.summary else []
         yield from self.add("evaluation_runs", [flatten_run(self.project_id, run, reading)], run.run_id)
         yield from self.add("scorer_stats", stats, run.run_id)
-        yield from self.clear(run.run_id, CHILD_TABLES)
+        yield from self.clear(run.run_id, READ_WITH_RUN)
 
     def remove(self, run_id: str) -> Iterator[TableItem]:
         """Removes a run with everything that belongs to it."""
-        yield from self.clear(run_id, _ALL_OF_A_RUN)
+        yield from self.clear(run_id, REPLACED_BY_RUN)
 
     def clear(self, run_id: str, tables: Iterable[str]) -> Iterator[TableItem]:
         """Removes what `tables` held of a run before this load."""

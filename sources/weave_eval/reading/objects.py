@@ -16,6 +16,7 @@ from ..api.client import WeaveClient
 from ..api.lists import change_warnings, parse_cleaned, parse_items, read_pages
 from ..errors import NoAccessError, NotFoundError, UnreadableBodyError
 from ..state.cursor import Cursor
+from ..tables import TABLES
 from ..times import parse_time
 from ..weave.refs import Ref, parse_ref
 from ..weave.sanitize import Changes, to_json
@@ -23,7 +24,7 @@ from ..weave.sanitize import Changes, to_json
 PAGE = 500
 """Versions asked for at once."""
 
-TABLE_OF_CLASS = {"Evaluation": "evaluations", "Model": "models", "Dataset": "datasets", "Scorer": "scorers"}
+TABLE_OF_CLASS = {table.weave_class: table.name for table in TABLES if table.weave_class}
 """The table of each base class."""
 
 _IDS_AT_ONCE = 200

@@ -9,12 +9,12 @@ from typing import Any
 from ..api.client import WeaveClient
 from ..rows.flatten import Tuples
 from ..state.cursor import Cursor
+from ..tables import OBJECT_TABLES
 from ..weave.runs import Run
 from .feedback import read_feedback
 from .objects import WantedRefs, read_objects
 from .predictions import read_predictions
 
-OBJECT_TABLES = frozenset({"evaluations", "models", "datasets", "scorers"})
 _REMEMBERED_REFS = 2000
 
 
@@ -32,7 +32,7 @@ class Companions:
 
     def read(self, runs: Sequence[Run], tables: Collection[str]) -> Iterator[tuple[str, Tuples]]:
         """Rows by table: feedback always, objects if `runs` were read."""
-        if runs and OBJECT_TABLES.intersection(tables):
+        if runs and any(table in tables for table in OBJECT_TABLES):
             yield from self._read_objects(runs)
         if "feedback" in tables:
             yield from self._read_feedback()

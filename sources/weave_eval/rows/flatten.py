@@ -24,34 +24,7 @@ from ..weave.runs import Run
 from ..weave.sanitize import Changes, clean, to_json
 from ..weave.trials import TrialCall, TrialCalls
 
-VARYING: dict[str, tuple[str, ...]] = {
-    "evaluation_runs": (
-        "run_id", "entity", "project", "evaluation_ref", "evaluation_name", "evaluation_digest", "model_ref",
-        "model_name", "model_digest", "display_name", "status", "has_failed_trials", "error", "started_at",
-        "finished_at", "source_run_id", "trace_id", "parent_id", "user_id", "is_imperative", "row_count",
-        "trial_count", "score_count", "total_tokens", "total_cost", "output", "summary", "attributes", "url",
-        "deleted_at", "synced_at", "fingerprint", "results_load_id", "extra",
-    ),
-    "dataset_rows": ("row_digest", "inputs", "input_ref", "is_resolved"),
-    "result_rows": ("result_row_id", "row_digest", "trial_count", "extra"),
-    "trials": (
-        "trial_id", "result_row_id", "row_digest", "trial_index", "predict_call_id", "output", "latency_seconds",
-        "total_tokens", "total_cost", "started_at", "finished_at", "is_error", "error", "extra",
-    ),
-    "scores": (
-        "score_id", "trial_id", "row_digest", "scorer_name", "path", "value_type", "value_bool", "value_number",
-        "value_text", "value_json", "scorer_call_id",
-    ),
-    "scorer_stats": (
-        "scorer_stat_id", "scorer_name", "path", "value_type", "trial_count", "numeric_count", "numeric_mean",
-        "pass_known_count", "pass_true_count", "pass_rate", "pass_signal_coverage", "is_computed", "extra",
-    ),
-    **{
-        table.name: tuple(column.name for column in table.columns[1:-1])
-        for table in TABLES
-        if table.name not in {"evaluation_runs", "dataset_rows", "result_rows", "trials", "scores", "scorer_stats"}
-    },
-}  # fmt: skip
+VARYING: dict[str, tuple[str, ...]] = {table.name: table.varying for table in TABLES}
 """Columns of each table that a batch has values for, in the order of its tuples."""
 
 Tuples = list[tuple[Any, ...]]

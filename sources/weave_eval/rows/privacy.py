@@ -58,15 +58,6 @@ ACTIONS = ("drop", "hash", "truncate")
 PRESETS = ("no-content",)
 MIN_KEY_LENGTH = 16
 
-_CONTENT = frozenset({
-    "attributes", "definition", "description", "error", "extra", "inputs", "output", "payload", "summary", "value_json",
-    "value_text",
-})  # fmt: skip
-"""Columns that hold what users, models and scorers wrote."""
-
-_OWN_TABLES = frozenset({"syncs", "reconciliations", "gate_decisions"})
-"""Tables that this package fills by itself."""
-
 _PERSON = "user_id"
 _ANY = "*"
 _PART = re.compile(r"\.((?:[^.\\]|\\(?:.|$))*)", re.DOTALL)
@@ -81,7 +72,7 @@ Edit = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
-class Rule:
+class PrivacyRule:
     """What happens to a column, or to what `path` leads to in it. `length` is in characters, for `truncate` only.
 
     A part of the path is a key or list index, or None for any.
@@ -133,12 +124,12 @@ def _secret(key: str | None) -> bytes:
     return key.encode()
 
 
-def parse_rules(rules: Iterable[str]) -> list[Rule]:
+def parse_rules(rules: Iterable[str]) -> list[PrivacyRule]:
     """The rules that lines of text say, presets spelled out. Raises `SettingsError`."""
     return [rule for text in rules for rule in _parse(str(text).strip())]
 
 
-def _parse(text: str) -> Iterator[Rule]:
+def _parse(text: str) -> Iterator[PrivacyRule]:
     action, _, rest = text.partition(" ")
     if action == "preset":
         yield from _preset(text, rest.strip())
@@ -152,12 +143,11 @@ def _parse(text: str) -> Iterator[Rule]:
     yield _target(text, action, rest.strip(), length)
 
 
-def _preset(text: str, name: str) -> Iterator[Rule]:
+def _preset(text: str, name: str) -> Iterator[PrivacyRule]:
     if name not in PRESETS:
         raise _wrong(text, f"there is no such preset; there is {', '.join(PRESETS)}")
     for table in TABLES:
-        if table.name not in _OWN_TABLES:
-            yield from (Rule("drop", table.name, c.name) for c in table.columns if c.name in _CONTENT)
+        yield from (PrivacyRule("drop", table.name, column.name) for column in table.columns if column.is_content)
 
 
 def _length(text: str, word: str) -> int:
@@ -166,7 +156,7 @@ def _length(text: str, word: str) -> int:
     return int(word)
 
 
-def _target(text: str, action: str, target: str, length: int) -> Rule:
+def _target(text: str, action: str, target: str, length: int) -> PrivacyRule:
     name, *rest = _parts(target)
     table = TABLES_BY_NAME.get(name)
     if table is None:
@@ -177,7 +167,7 @@ def _target(text: str, action: str, target: str, length: int) -> Rule:
         names = ", ".join(column.name for column in table.columns if not _is_protected(table, column))
         raise _wrong(text, f"{name} has no column {column_name!r}; those that may be touched are {names}")
     _check(text, action, table, column, has_path=bool(path))
-    return Rule(action, name, column_name, tuple(map(_key, path)), length)
+    return PrivacyRule(action, name, column_name, tuple(map(_key, path)), length)
 
 
 def _parts(target: str) -> list[str]:
@@ -209,13 +199,13 @@ def _wrong(text: str, why: str) -> SettingsError:
     return SettingsError(f"The privacy rule {text!r} cannot be used: {why}.")
 
 
-def _edit(rule: Rule, secret: bytes) -> Edit:
+def _edit(rule: PrivacyRule, secret: bytes) -> Edit:
     if TABLES_BY_NAME[rule.table].column(rule.column).type != "json":
         return _text_edit(rule, secret)
     return _inside(rule.path, _json_edit(rule, secret))
 
 
-def _text_edit(rule: Rule, secret: bytes) -> Edit:
+def _text_edit(rule: PrivacyRule, secret: bytes) -> Edit:
     edits: dict[str, Edit] = {
         "drop": lambda _: None,
         "hash": lambda text: _hash(text, secret),
@@ -224,7 +214,7 @@ def _text_edit(rule: Rule, secret: bytes) -> Edit:
     return edits[rule.action]
 
 
-def _json_edit(rule: Rule, secret: bytes) -> Edit:
+def _json_edit(rule: PrivacyRule, secret: bytes) -> Edit:
     edits: dict[str, Edit] = {
         "drop": lambda _: None,
         "hash": lambda value: _hash_json(value, secret),
