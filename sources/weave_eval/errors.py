@@ -18,6 +18,8 @@ WeaveEvalError
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 
 class WeaveEvalError(Exception):
     """Root of all errors that this package raises on purpose."""
@@ -83,3 +85,13 @@ class BusyError(WeaveEvalError):
 
 class UnreadableBodyError(ValueError):
     """A parser's word for a body that is broken or cut short: the request is made again."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised from, outermost first."""
+    current: BaseException | None = error
+    seen: set[int] = set()
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__

@@ -14,7 +14,7 @@ from dlt.common.configuration.const import TYPE_EXAMPLES
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from .api.client import Patience
+from .api.retries import Patience
 from .errors import SettingsError
 from .state.decisions import Windows
 from .times import parse_time

@@ -20,9 +20,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weave_eval.api import client as client_module
-from weave_eval.api.client import Patience, WeaveClient
+from weave_eval.api import retries
+from weave_eval.api.client import WeaveClient
 from weave_eval.api.limiter import RateLimiter
+from weave_eval.api.retries import Patience
 from weave_eval.errors import (
     ApiError,
     NoAccessError,
@@ -137,7 +138,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     def at_once(**_: float) -> Callable[[object], float]:
         return lambda _: 0.001
 
-    monkeypatch.setattr(client_module, "wait_random_exponential", at_once)
+    monkeypatch.setattr(retries, "wait_random_exponential", at_once)
 
 
 @pytest.fixture

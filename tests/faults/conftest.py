@@ -58,4 +58,4 @@ def loads(warehouse: Warehouse, server: WeaveServer, starter: Launcher, tmp_path
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails is tried again at once."""
-    monkeypatch.setattr("weave_eval.api.client.wait_random_exponential", lambda **_: wait_none())
+    monkeypatch.setattr("weave_eval.api.retries.wait_random_exponential", lambda **_: wait_none())

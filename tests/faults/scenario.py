@@ -16,8 +16,9 @@ from tests.loads import LiveRun, days_ago
 from tests.tables_of import OF_THE_LOAD, Tables, lasting
 from tests.weave_server import damage
 from tests.weave_server.process import WeaveServer
-from weave_eval.api.client import Patience, WeaveClient
+from weave_eval.api.client import WeaveClient
 from weave_eval.api.limiter import RateLimiter
+from weave_eval.api.retries import Patience
 from weave_eval.loading.extraction import Extraction
 from weave_eval.loading.load import resolve_settings
 from weave_eval.loading.package_files import Package

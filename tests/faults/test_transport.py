@@ -23,9 +23,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.faults.canaries import KEY, secrets_in
-from weave_eval.api.client import Patience, WeaveClient
+from weave_eval.api.client import WeaveClient
 from weave_eval.api.credentials import api_key
 from weave_eval.api.limiter import RateLimiter
+from weave_eval.api.retries import Patience
 from weave_eval.errors import ApiError, NotWeaveError, SettingsError, TransientApiError
 
 PATIENCE = Patience(connect_timeout=2.0, read_timeout=2.0, response_timeout=5.0, retry_budget=5.0, max_attempts=3)
@@ -41,7 +42,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """No proxy and no certificates from the machine; retries follow at once."""
     for name in (*CERTIFICATES, *PROXIES, *map(str.lower, PROXIES)):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("weave_eval.api.client.wait_random_exponential", lambda **_: lambda _: 0.0)
+    monkeypatch.setattr("weave_eval.api.retries.wait_random_exponential", lambda **_: lambda _: 0.0)
 
 
 @dataclass
@@ -365,7 +366,7 @@ def test_a_proxy_that_wants_a_password_says_so_once(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv(f"{scheme.upper()}_PROXY", proxy.url.replace("http://", "http://pat:pr0xy@"))
         error = refused(f"{scheme}://weave.invalid")
         assert type(error) is NotWeaveError
-        assert "the proxy wants a user and a password (407)" in str(error)
+        assert "the proxy asks for a user name and a password (407)" in str(error)
         assert "Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY." in str(error)
         assert "pr0xy" not in str(error)
         assert len(proxy.requests) == 1

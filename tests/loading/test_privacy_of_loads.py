@@ -152,7 +152,7 @@ def test_rules_bind_the_rebuilt_trials_too(
     server: WeaveServer, tmp_path: Path, seen: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trials that Weave fails on are made from their calls, with raw scores in `extra`."""
-    monkeypatch.setattr("weave_eval.api.client._SERVER_ERROR_ATTEMPTS", 1)
+    monkeypatch.setattr("weave_eval.api.retries._FEW_ATTEMPTS", 1)
     run_id = fill(server)
     trial_id = damage.trial_ids(server, PROJECT, run_id)[0]
     damage.poison(server, PROJECT, trial_id, [MARKERS["listed"], MARKERS["score"]])

@@ -6,11 +6,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from weave_eval.api.client import WeaveClient
-from weave_eval.api.json_lines import split_lines
 from weave_eval.api.limiter import RateLimiter
 from weave_eval.errors import NotFoundError, TerminalApiError, TransientApiError, UnreadableBodyError
 from weave_eval.reading.discovery import PAGE, list_runs, list_v2_run_ids, read_v2_run
@@ -280,34 +277,6 @@ def test_a_call_with_odd_fields_is_still_a_run(field: str, value: Any) -> None:
     assert [run.run_id for run in list_runs(Weave([{**_line("a"), field: value}]), RunFilter())] == ["a"]
 
 
-@pytest.mark.parametrize(
-    ("body", "lines"),
-    [
-        (b"", []),
-        (b"\n", []),
-        (b'{"a":1}', [b'{"a":1}']),
-        (b'{"a":1}\n{"b":2}\n', [b'{"a":1}', b'{"b":2}']),
-        (b'{"a":1}\r\n\n{"b":2}', [b'{"a":1}\r', b'{"b":2}']),
-        ('{"a":"x\u2028y\u0085z\x0b"}\n'.encode(), ['{"a":"x\u2028y\u0085z\x0b"}'.encode()]),
-    ],
-)
-def test_lines_end_at_newlines_alone(body: bytes, lines: list[bytes]) -> None:
-    assert split_lines(body) == lines
-
-
-@pytest.mark.parametrize("body", [b'{"a":1', b'{"a":1}\n{"b"', b"x"])
-def test_a_last_line_that_is_cut_short_is_noticed(body: bytes) -> None:
-    with pytest.raises(UnreadableBodyError, match="cut short"):
-        split_lines(body)
-
-
-@given(st.lists(st.dictionaries(st.text(), st.text() | st.integers(), max_size=3)))
-def test_lines_come_back_as_they_were_joined(values: list[dict[str, Any]]) -> None:
-    lines = [json.dumps(value, ensure_ascii=False).encode() for value in values]
-    assert split_lines(b"\n".join(lines)) == lines
-    assert split_lines(b"".join(line + b"\n" for line in lines)) == lines
-
-
 def test_v2_runs_are_listed_page_by_page_each_once() -> None:
     ids = [f"run-{number}" for number in range(PAGE + 1)]
     client = Weave([{"evaluation_run_id": run_id} for run_id in [*ids, "run-0"]])
@@ -331,5 +300,5 @@ def test_a_run_that_is_not_there_is_named() -> None:
 
 def test_a_call_that_is_no_evaluation_is_named() -> None:
     client = Weave([{"evaluation_run_id": "call-8", "evaluation": "", "model": "", "status": "completed"}])
-    with pytest.raises(TerminalApiError, match=r"call call-8 of acme/support is no evaluation run"):
+    with pytest.raises(TerminalApiError, match=r"call call-8 of acme/support is not an evaluation run"):
         read_v2_run(client, "call-8")

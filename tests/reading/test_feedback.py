@@ -10,7 +10,8 @@ import pytest
 from tests.weave_server import damage
 from tests.weave_server.fixtures import PROJECT, Project
 from tests.weave_server.process import KEY, WeaveServer
-from weave_eval.api.client import Reader, WeaveClient
+from weave_eval.api.bodies import StreamParser
+from weave_eval.api.client import WeaveClient
 from weave_eval.api.limiter import RateLimiter
 from weave_eval.errors import TooHeavyError, UnreadableBodyError
 from weave_eval.reading import feedback
@@ -150,11 +151,11 @@ class Weave(WeaveClient):
         self.heavy = heavy
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
-    def post_for(
+    def stream(
         self,
         path: str,
         body: dict[str, Any],
-        make_reader: Callable[[], Reader[Any]],
+        make_parser: Callable[[], StreamParser[Any]],
         *,
         purpose: str,
         max_bytes: int | None = None,
@@ -162,7 +163,7 @@ class Weave(WeaveClient):
     ) -> Any:
         assert (bool(purpose), max_bytes, has_alternative) == (True, None, False)
         self.asked.append((path, body))
-        reader = make_reader()
+        reader = make_parser()
         reader.feed(self.answer(path, body))
         return reader.close()
 

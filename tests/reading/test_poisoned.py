@@ -28,7 +28,7 @@ ROWS, TRIALS = 5, 2
 def _no_pauses() -> Iterator[None]:
     """What fails for ever is tried again at once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("weave_eval.api.client.wait_random_exponential", lambda **_: wait_none())
+        patch.setattr("weave_eval.api.retries.wait_random_exponential", lambda **_: wait_none())
         yield
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weave_eval.api.client import Reader, WeaveClient
+from weave_eval.api.bodies import StreamParser
+from weave_eval.api.client import WeaveClient
 from weave_eval.api.limiter import RateLimiter
 from weave_eval.errors import TooHeavyError, UnreadableBodyError
 from weave_eval.reading.trial_calls import growth_marks, read_trial_calls
@@ -28,18 +29,18 @@ class Answering(WeaveClient):
         self.part_bytes = part_bytes
         self.asked: list[dict[str, Any]] = []
 
-    def post_for(
+    def stream(
         self,
         path: str,
         body: dict[str, Any],
-        make_reader: Callable[[], Reader[Any]],
+        make_parser: Callable[[], StreamParser[Any]],
         *,
         purpose: str,
         max_bytes: int | None = None,
         has_alternative: bool = False,
     ) -> Any:
         assert (bool(purpose), has_alternative) == (True, False)
-        reader = make_reader()
+        reader = make_parser()
         if path == "/calls/query_stats":
             reader.feed(json.dumps({"count": self.body.count(b"\n")}).encode())
             return reader.close()

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..errors import TransientApiError
-from .client import Reader, WeaveClient
+from .bodies import StreamParser
+from .client import WeaveClient
 
 Call = TypeVar("Call")
 Query = dict[str, Any]
@@ -30,7 +31,7 @@ _STATS = msgspec.json.Decoder(_Stats)
 def read_calls(
     client: WeaveClient,
     query: Query,
-    make_reader: Callable[[], Reader[list[Call]]],
+    make_parser: Callable[[], StreamParser[list[Call]]],
     *,
     purpose: str,
     at_most: int | None = None,
@@ -46,7 +47,7 @@ def read_calls(
     for _ in range(MOST_ATTEMPTS):
         if at_most is None:
             count = count_calls(client, query, purpose)
-        calls = client.post_for("/calls/stream_query", query, make_reader, purpose=purpose, max_bytes=max_bytes)
+        calls = client.stream("/calls/stream_query", query, make_parser, purpose=purpose, max_bytes=max_bytes)
         if len(calls) == at_most:
             return calls
         if at_most is not None:
@@ -54,6 +55,13 @@ def read_calls(
         if len(calls) >= count:
             return calls
     raise ended_early(client, purpose, len(calls), count)
+
+
+def checked_call(value: Any) -> dict[str, Any]:
+    """The value, if it is a call's fields. Raises `ValueError` if not."""
+    if not isinstance(value, dict) or not isinstance(value.get("id"), str):
+        raise ValueError("it has no id")  # noqa: TRY004 - whatever it is
+    return value
 
 
 def count_calls(client: WeaveClient, query: Query, purpose: str) -> int:

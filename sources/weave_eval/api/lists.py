@@ -23,7 +23,7 @@ def parse_items(body: bytes, name: str, changes: Changes) -> list[dict[str, Any]
 
 
 def parse_cleaned(body: bytes, changes: Changes) -> Any:
-    """JSON without what some warehouse cannot hold. Raises `UnreadableBodyError` for what is no JSON."""
+    """JSON without what some warehouse cannot hold. Raises `UnreadableBodyError` for what is not JSON."""
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -32,16 +32,6 @@ def parse_cleaned(body: bytes, changes: Changes) -> Any:
         except ValueError as error:
             raise UnreadableBodyError(str(error)) from None
     return clean(value, changes) if needs_cleaning(body) else value
-
-
-def change_warnings(what: str, changes: Changes) -> list[str]:
-    """Sentences about the values that were changed in `what`."""
-    warnings = []
-    if changes.texts:
-        warnings.append(f"{what}: {changes.texts} texts with NUL or lone surrogates were changed (to U+FFFD)")
-    if changes.numbers:
-        warnings.append(f"{what}: {changes.numbers} numbers that are not finite were changed to null")
-    return warnings
 
 
 def read_pages(

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from ..loading.garbage import rarely_collected
+from ..reading.garbage_collection import rare_garbage_collection
 from .arguments import parser
 from .footprint import reduce_footprint
 from .interruption import interruptions
@@ -29,7 +29,7 @@ def program() -> int:
     options = parser().parse_args()
     reduce_footprint(is_load=options.command in _LOADS)
     try:
-        with rarely_collected():
+        with rare_garbage_collection():
             return _run(options)
     finally:
         gc.freeze()  # before it ends, Python would look through all there is once more: 0.2 s

@@ -10,9 +10,10 @@ from uuid import uuid4
 import msgspec
 from dlt.common.schema import Schema
 
-from ..api.client import Patience, WeaveClient
+from ..api.client import WeaveClient
 from ..api.credentials import api_key, trace_base_url
 from ..api.limiter import RateLimiter
+from ..api.retries import Patience
 from ..errors import WeaveEvalError
 from ..reading.discovery import EVALUATE_OPS, runs_filter
 from ..rows.privacy import Privacy, parse_rules

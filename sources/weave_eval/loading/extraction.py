@@ -21,8 +21,9 @@ from ..api.credentials import api_key, trace_base_url, web_base_url
 from ..api.limiter import RateLimiter
 from ..errors import TerminalApiError
 from ..reading.discovery import EVALUATE_OPS, list_runs, list_v2_run_ids, read_v2_run, run_exists
+from ..reading.garbage_collection import rare_garbage_collection
 from ..reading.predictions import is_v2_run
-from ..reading.related import Companions
+from ..reading.related import RelatedData
 from ..reading.results import PageSize, ResultsReader, RunRead, Wants
 from ..reading.trial_calls import growth_marks, read_trial_calls
 from ..rows.flatten import RunBatch, RunReading, Tuples, marked_deleted
@@ -45,7 +46,6 @@ from ..times import utc_now
 from ..weave.refs import call_url
 from ..weave.run_filter import RunFilter
 from ..weave.runs import Run
-from .garbage import rarely_collected
 from .package_files import Package, TableItem
 from .writer import RunWriter
 
@@ -298,12 +298,12 @@ class Extraction:
         """Feedback, and the objects that runs refer to if any run was read; once in an extraction."""
         project = self._settings.project
         cursors = {} if self.is_full else dict(saved.get(project, {}))
-        companions = Companions(self.client, cursors, self._clock(), self._evaluate_ops)
+        related = RelatedData(self.client, cursors, self._clock(), self._evaluate_ops)
         runs = [planned.run for planned in [*chunk, *(self._todo or ())]]
-        for table, rows in companions.read(runs, writer.tables):
+        for table, rows in related.read(runs, writer.tables):
             yield from writer.add(table, rows)
         self._has_companions = True
-        self.report.warnings += companions.warnings
+        self.report.warnings += related.warnings
         if cursors != saved.get(project, {}):
             saved[project] = cursors
 
@@ -315,7 +315,7 @@ class Extraction:
         size = PageSize(settings.page_rows, settings.max_page_bytes)
         reader = ResultsReader(self.client, wants, size, settings.parallelism, with_costs=settings.with_costs)
         total = self.report.runs_read + len(self._todo or ())
-        with rarely_collected():
+        with rare_garbage_collection():
             for part in reader.read(chunk):
                 if isinstance(part, RunRead):
                     yield from self._finish(part, writer)
@@ -343,11 +343,11 @@ class Extraction:
             yield from self._read_predictions(read.planned.run, writer)
 
     def _read_predictions(self, run: Run, writer: RunWriter) -> Iterator[TableItem]:
-        companions = Companions(self.client, {}, self._clock(), self._evaluate_ops)
-        for table, rows in companions.read_predictions(run):
+        related = RelatedData(self.client, {}, self._clock(), self._evaluate_ops)
+        for table, rows in related.read_predictions(run):
             yield from writer.add(table, rows, run.run_id)
         yield from writer.clear(run.run_id, ("predictions",))
-        self.report.warnings += companions.warnings
+        self.report.warnings += related.warnings
 
     def _forget_known_inputs(self, batch: RunBatch) -> None:
         """Drops the inputs that this load has handed over already; mere refs to inputs wait for the chunk's end."""

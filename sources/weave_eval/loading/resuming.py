@@ -30,12 +30,12 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
-from ..errors import SettingsError, WeaveEvalError
+from ..errors import SettingsError, WeaveEvalError, causes
 from ..schema import SCHEMA_NAME
 from ..state.soundness import digest, is_sound
 from ..times import utc_now
 from ..warehouse.connection import job_client
-from ..warehouse.failures import causes, is_out_of_room
+from ..warehouse.failures import is_out_of_room
 from ..warehouse.file_in_use import set_aside_unfinished
 from ..warehouse.lost_tables import Lost, find_lost, lost_text, restore_lost
 from ..warehouse.profiles import Location, Profile

@@ -27,7 +27,7 @@ from ..weave.runs import Run
 from .extraction import Extraction
 from .load import Execution, LoadOptions, LoadResult, locked
 from .resuming import lost_now, resume
-from .trial_changes import StoredTrials, grown_runs
+from .trial_changes import StoredTrials, runs_with_changed_trials
 
 
 @dataclass
@@ -117,7 +117,7 @@ def compare(
     """What differs between the runs that Weave lists and those that the warehouse holds.
 
     `damaged` are runs that no longer are in the warehouse as they were proven; `trials` and `has_ends` as in
-    `grown_runs`.
+    `runs_with_changed_trials`.
     """
     held = {run.run_id: run for run in stored}
     found = Findings(client.project_id, len(listed))
@@ -132,7 +132,7 @@ def compare(
             found.unproven.append(run_id)
         else:
             same.append(known)
-    found.grown = grown_runs(client, same, trials, has_ends=has_ends)
+    found.grown = runs_with_changed_trials(client, same, trials, has_ends=has_ends)
     absent = [run_id for run_id, run in held.items() if run_id not in listed and not run.is_deleted]
     found.deleted = [run_id for run_id in absent if not run_exists(client, run_id)]
     return found

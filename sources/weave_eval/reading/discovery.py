@@ -1,7 +1,7 @@
 """Which evaluation runs a project has: through the calls API, which lists every kind of run.
 
 `GET evaluation_runs` lists only the runs that were made through the v2 API; it serves where only those are wanted,
-and its single read tells a run that does not exist from a call that is no evaluation.
+and its single read tells a run that does not exist from a call that is not an evaluation.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from ..api.calls import MOST_ATTEMPTS, count_calls, ended_early
+from ..api.calls import MOST_ATTEMPTS, Query, count_calls, ended_early
 from ..api.client import WeaveClient
-from ..api.json_lines import split_lines
-from ..errors import NotFoundError, TerminalApiError, UnreadableBodyError
+from ..api.json_lines import parse_lines
+from ..api.query import Expression, all_of, any_of, at_least, at_most, before, contains, equal, where
+from ..errors import NotFoundError, TerminalApiError
 from ..weave.run_filter import RunFilter
 from ..weave.runs import CALL_COLUMNS, Run, parse_run
 
@@ -27,8 +28,6 @@ EVALUATE_OPS = ("Evaluation.evaluate",)
 
 _LISTING = "listing the evaluation runs"
 _PAGE_OF_RUNS = {"sort_by": [{"field": "started_at", "direction": "desc"}], "columns": list(CALL_COLUMNS)}
-
-Expression = dict[str, Any]
 
 
 def list_runs(
@@ -86,13 +85,13 @@ class _Listing:
         """Reads on from the latest run."""
         self._earliest = None
 
-    def query(self, earliest: datetime | None = None) -> Expression:
+    def query(self, earliest: datetime | None = None) -> Query:
         """The query that finds the runs, or those of them that had started by `earliest`."""
         terms = _terms(self._wanted)
         if earliest:
-            terms.append({"$not": [{"$gt": [_field("started_at"), _literal(_iso(earliest))]}]})
-        body = {"project_id": self._client.project_id, "filter": self._filter}
-        return {**body, "query": {"$expr": terms[0] if len(terms) == 1 else {"$and": terms}}} if terms else body
+            terms.append(at_most("started_at", earliest))
+        body: Query = {"project_id": self._client.project_id, "filter": self._filter}
+        return {**body, "query": where(terms[0] if len(terms) == 1 else all_of(terms))} if terms else body
 
     def _add(self, page: Iterable[Run]) -> None:
         """Keeps each run once, as it was when it had ended."""
@@ -104,15 +103,12 @@ class _Listing:
 
 
 def _parse_runs(body: bytes) -> list[Run]:
-    try:
-        return [parse_run(line) for line in split_lines(body)]
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise UnreadableBodyError(f"a line is no call: {error}") from None
+    return parse_lines(body, parse_run, "call")
 
 
-def runs_filter(project_id: str, wanted: RunFilter, ops: Sequence[str]) -> Expression:
+def runs_filter(project_id: str, wanted: RunFilter, ops: Sequence[str]) -> dict[str, Any]:
     """The `filter` of a calls query that finds evaluation runs."""
-    chosen: Expression = {"op_names": [f"weave:///{project_id}/op/{op}:*" for op in ops]}
+    chosen: dict[str, Any] = {"op_names": [f"weave:///{project_id}/op/{op}:*" for op in ops]}
     if wanted.run_ids:
         chosen["call_ids"] = list(wanted.run_ids)
     return chosen
@@ -121,9 +117,9 @@ def runs_filter(project_id: str, wanted: RunFilter, ops: Sequence[str]) -> Expre
 def _terms(wanted: RunFilter) -> list[Expression]:
     terms: list[Expression] = []
     if wanted.since:
-        terms.append({"$gte": [_field("started_at"), _literal(_iso(wanted.since))]})
+        terms.append(at_least("started_at", wanted.since))
     if wanted.until:
-        terms.append({"$not": [{"$gte": [_field("started_at"), _literal(_iso(wanted.until))]}]})
+        terms.append(before("started_at", wanted.until))
     if wanted.evaluations:
         terms.append(_any_ref(("inputs.self", "inputs.this"), wanted.evaluations))
     if wanted.models:
@@ -132,36 +128,26 @@ def _terms(wanted: RunFilter) -> list[Expression]:
 
 
 def _any_ref(fields: Sequence[str], names: Sequence[str]) -> Expression:
-    return {"$or": [_matches(field, name) for field in fields for name in names]}
+    return any_of([_matches(field, name) for field in fields for name in names])
 
 
 def _matches(field: str, name: str) -> Expression:
     if "://" in name:
-        return {"$eq": [_field(field), _literal(name)]}
-    part = f"/{quote(name, safe='-_.~')}:"
-    return {"$contains": {"input": _field(field), "substr": _literal(part)}}
+        return equal(field, name)
+    return contains(field, f"/{quote(name, safe='-_.~')}:")
 
 
-def _field(name: str) -> Expression:
-    return {"$getField": name}
-
-
-def _literal(value: str) -> Expression:
-    return {"$literal": value}
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-class EvaluationRunRead(msgspec.Struct):
-    """What `GET evaluation_runs` says of a run."""
+class V2Run(msgspec.Struct):
+    """A run as `GET evaluation_runs` shows it."""
 
     evaluation_run_id: str
     evaluation: str = ""
     model: str = ""
     status: str | None = None
     source_evaluation_run_id: str | None = None
+
+
+_V2_RUN = msgspec.json.Decoder(V2Run)
 
 
 def list_v2_run_ids(client: WeaveClient) -> list[str]:
@@ -177,21 +163,23 @@ def list_v2_run_ids(client: WeaveClient) -> list[str]:
             return list(dict.fromkeys(found))
 
 
-def _parse_v2_runs(body: bytes) -> list[EvaluationRunRead]:
-    return [msgspec.json.decode(line, type=EvaluationRunRead) for line in split_lines(body)]
+def _parse_v2_runs(body: bytes) -> list[V2Run]:
+    return parse_lines(body, _V2_RUN.decode, "run")
 
 
-def read_v2_run(client: WeaveClient, run_id: str) -> EvaluationRunRead:
-    """The run of that id, from `GET evaluation_runs/{id}`. Raises a sentence if it is not there or is no evaluation."""
+def read_v2_run(client: WeaveClient, run_id: str) -> V2Run:
+    """The run of that id, from `GET evaluation_runs/{id}`.
+
+    Raises `NotFoundError` if there is none, and `TerminalApiError` if the call is not an evaluation.
+    """
     path = client.v2_path(f"evaluation_runs/{quote(run_id, safe='')}")
-    decoder = msgspec.json.Decoder(EvaluationRunRead)
     try:
-        read = client.get(path, decoder.decode, purpose=f"reading the evaluation run {run_id}")
+        read = client.get(path, _V2_RUN.decode, purpose=f"reading the evaluation run {run_id}")
     except NotFoundError:
         message = f"{client.project_id} has no evaluation run {run_id}: it was deleted, or the id is wrong."
         raise NotFoundError(message, 404) from None
     if not read.evaluation:
-        raise TerminalApiError(f"The call {run_id} of {client.project_id} is no evaluation run. Check the id.")
+        raise TerminalApiError(f"The call {run_id} of {client.project_id} is not an evaluation run. Check the id.")
     return read
 
 

@@ -12,21 +12,23 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..api.calls import read_calls
-from ..api.client import WeaveClient, Whole
-from ..api.json_lines import split_lines
-from ..api.lists import change_warnings, parse_cleaned, parse_items, read_pages
+from ..api.bodies import WholeBody
+from ..api.calls import checked_call, read_calls
+from ..api.client import WeaveClient
+from ..api.json_lines import parse_lines
+from ..api.lists import parse_cleaned, parse_items, read_pages
+from ..api.query import Expression, at_least, contains, where
 from ..errors import UnreadableBodyError
 from ..state.cursor import OVERLAP, Cursor
 from ..times import parse_time
 from ..weave.refs import parse_ref
 from ..weave.sanitize import Changes, to_json
+from ..weave.trials import is_trial_op
 from .discovery import EVALUATE_OPS
 
 PAGE = 1000
 """Items asked for at once; also the most ids that a calls query takes."""
 
-_TRIAL_OPS = frozenset({"Evaluation.predict_and_score", "Evaluation.predictAndScore"})
 _RUNNABLE = "wandb.runnable."
 _MOST_LEVELS = 32
 _REMEMBERED_CALLS = 100_000
@@ -118,8 +120,9 @@ def read_feedback(
         young = {row[0] for row in rows if row[7] > now - OVERLAP}
         pending |= {item["id"] for item in fresh if call_id_of(item) in unplaced} & young
         if rows:
-            yield FeedbackRead(rows, cursor.after(listed, pending), change_warnings("feedback", changes))
-            changes.texts = changes.numbers = 0
+            warnings = [f"feedback: {warning}" for warning in changes.warnings()]
+            yield FeedbackRead(rows, cursor.after(listed, pending), warnings)
+            changes.clear()
 
 
 def _pages(client: WeaveClient, cursor: Cursor, changes: Changes) -> Iterator[list[Item]]:
@@ -141,8 +144,7 @@ def _query(project_id: str, since: datetime | None, limit: int, offset: int) -> 
         "offset": offset,
     }
     if since:
-        literal = since.isoformat().replace("+00:00", "Z")
-        body["query"] = {"$expr": {"$gte": [{"$getField": "created_at"}, {"$literal": literal}]}}
+        body["query"] = where(at_least("created_at", since))
     return body
 
 
@@ -153,7 +155,7 @@ def _parse_page(body: bytes, changes: Changes) -> list[Item]:
             parse_time(item["created_at"])
             str.__len__(item["id"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UnreadableBodyError(f"an item is no feedback: {error}") from None
+        raise UnreadableBodyError(f"an item is not feedback: {error}") from None
     return items
 
 
@@ -213,7 +215,7 @@ class _Places:
         for above, call in self._path(call_id):
             if call and call.op in self._evaluate_ops:
                 return trial_id, above
-            if call and call.op in _TRIAL_OPS:
+            if call and is_trial_op(call.op):
                 trial_id = above
         return None, None
 
@@ -226,14 +228,12 @@ class _Places:
         """Digests of the trials' inputs. Inputs that are no refs into a dataset can be large and are not asked for."""
         unknown = trial_ids - self._digests.keys()
         self._digests |= dict.fromkeys(unknown)
-        example = {"$getField": "inputs.example"}
-        is_ref = {"$contains": {"input": example, "substr": {"$literal": _ROWS_PATH}}}
-        for call in self._query(unknown, ["id", "inputs.example"], is_ref):
+        for call in self._query(unknown, ["id", "inputs.example"], contains("inputs.example", _ROWS_PATH)):
             inputs = call.get("inputs")
             self._digests[call["id"]] = row_digest_of(inputs.get("example") if isinstance(inputs, dict) else None)
 
     def _query(
-        self, call_ids: Collection[str], columns: list[str], expression: dict[str, Any] | None = None
+        self, call_ids: Collection[str], columns: list[str], condition: Expression | None = None
     ) -> Iterator[dict[str, Any]]:
         ids = sorted(call_ids)
         for start in range(0, len(ids), PAGE):
@@ -242,13 +242,13 @@ class _Places:
                 "filter": {"call_ids": ids[start : start + PAGE]},
                 "columns": columns,
             }
-            if expression:
-                body["query"] = {"$expr": expression}
+            if condition:
+                body["query"] = where(condition)
             purpose = "finding the runs that feedback belongs to"
             yield from read_calls(
                 self._client,
                 body,
-                partial(Whole, _parse_calls),
+                partial(WholeBody, _parse_calls),
                 purpose=purpose,
                 at_most=len(ids[start : start + PAGE]),
             )
@@ -262,7 +262,4 @@ def row_digest_of(example: Any) -> str | None:
 
 
 def _parse_calls(body: bytes) -> list[dict[str, Any]]:
-    calls = [parse_cleaned(line, Changes()) for line in split_lines(body)]
-    if not all(isinstance(call, dict) and isinstance(call.get("id"), str) for call in calls):
-        raise UnreadableBodyError("a line is no call")
-    return calls
+    return parse_lines(body, lambda line: checked_call(parse_cleaned(line, Changes())), "call")

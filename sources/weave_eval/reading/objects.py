@@ -13,13 +13,13 @@ from functools import partial
 from typing import Any
 
 from ..api.client import WeaveClient
-from ..api.lists import change_warnings, parse_cleaned, parse_items, read_pages
+from ..api.lists import parse_cleaned, parse_items, read_pages
 from ..errors import NoAccessError, NotFoundError, UnreadableBodyError
 from ..state.cursor import Cursor
 from ..tables import TABLES
 from ..times import parse_time
 from ..weave.refs import Ref, parse_ref
-from ..weave.sanitize import Changes, to_json
+from ..weave.sanitize import Changes, json_or_none
 
 PAGE = 500
 """Versions asked for at once."""
@@ -109,7 +109,7 @@ def object_row(table: str, version: Version) -> tuple[Any, ...]:
         "op" if version.get("kind") == "op" else "object",
         version.get("wb_user_id"),
         _time(version.get("deleted_at")),
-        _json(definition),
+        json_or_none(definition),
     )
     return (*own, *(_evaluation_columns(fields) if table == "evaluations" else ()), _extra(version))
 
@@ -119,17 +119,15 @@ def _evaluation_columns(fields: dict[str, Any]) -> tuple[str | None, int | None,
     return (
         _text(fields.get("dataset")),
         _bigint(fields.get("trials")),
-        _json(scorer_refs_of(fields) if has_scorers else None),
+        json_or_none(scorer_refs_of(fields) if has_scorers else None),
     )
 
 
 def _extra(version: Version) -> bytes | None:
     known = _IN_COLUMNS | _WITHOUT_MEANING
-    return _json({name: value for name, value in version.items() if name not in known and value is not None} or None)
-
-
-def _json(value: Any) -> bytes | None:
-    return None if value is None else to_json(value)
+    return json_or_none(
+        {name: value for name, value in version.items() if name not in known and value is not None} or None
+    )
 
 
 def _text(value: Any) -> str | None:
@@ -192,7 +190,7 @@ class _Reader:
 
     def warnings(self) -> list[str]:
         """What was left out or changed."""
-        warnings = change_warnings("objects", self._changes)
+        warnings = [f"objects: {warning}" for warning in self._changes.warnings()]
         for refs, why in (
             (self._unreadable, "in a project that this API key cannot read"),
             (self._missing, "unknown to Weave"),
@@ -314,5 +312,5 @@ def _checked(version: Version) -> Version:
         parse_time(version["created_at"])
         _time(version.get("deleted_at"))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UnreadableBodyError(f"an item is no version of an object: {error}") from None
+        raise UnreadableBodyError(f"an item is not a version of an object: {error}") from None
     return version

@@ -1,4 +1,4 @@
-"""Predictions as the v2 API tells them: only runs that were made through that API have any."""
+"""Predictions as the v2 API lists them: only runs that were made through that API have any."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import msgspec
 
 from ..api.calls import MOST_ATTEMPTS, Query, count_calls, ended_early
 from ..api.client import WeaveClient
-from ..api.json_lines import split_lines
-from ..api.lists import change_warnings, parse_cleaned, read_pages
+from ..api.json_lines import parse_lines
+from ..api.lists import parse_cleaned, read_pages
+from ..api.query import all_of, equal, where
 from ..errors import NotFoundError, NotWeaveError, UnreadableBodyError
 from ..weave.runs import Run
-from ..weave.sanitize import Changes, to_json
+from ..weave.sanitize import Changes, json_or_none
 
 PAGE = 500
 """Predictions asked for at once."""
@@ -49,15 +50,11 @@ def prediction_row(run_id: str, prediction: Prediction) -> tuple[Any, ...]:
         prediction["prediction_id"],
         prediction.get("evaluation_run_id") or run_id,
         prediction.get("model") or None,
-        _json(prediction.get("inputs")),
-        _json(prediction.get("output")),
+        json_or_none(prediction.get("inputs")),
+        json_or_none(prediction.get("output")),
         prediction.get("wb_user_id"),
-        _json(extra or None),
+        json_or_none(extra or None),
     )
-
-
-def _json(value: Any) -> bytes | None:
-    return None if value is None else to_json(value)
 
 
 def read_predictions(client: WeaveClient, run_id: str) -> Iterator[PredictionsRead]:
@@ -72,8 +69,8 @@ def read_predictions(client: WeaveClient, run_id: str) -> Iterator[PredictionsRe
             fresh = {item["prediction_id"]: item for item in page if item["prediction_id"] not in seen}
             seen |= fresh.keys()
             rows = [prediction_row(run_id, prediction) for prediction in fresh.values()]
-            yield PredictionsRead(rows, change_warnings("predictions", changes))
-            changes.texts = changes.numbers = 0
+            yield PredictionsRead(rows, [f"predictions: {warning}" for warning in changes.warnings()])
+            changes.clear()
     except NotWeaveError as error:
         if error.status not in (404, 405):
             raise
@@ -103,17 +100,15 @@ def _pages(client: WeaveClient, run_id: str, changes: Changes) -> Iterator[list[
 def _query(project_id: str, run_id: str) -> Query:
     """The calls that Weave lists as predictions of a run."""
     wanted = {"prediction": "true", "evaluation_run_id": run_id}
-    terms = [
-        {"$eq": [{"$getField": f"attributes.weave.{name}"}, {"$literal": value}]} for name, value in wanted.items()
-    ]
-    return {"project_id": project_id, "query": {"$expr": {"$and": terms}}}
+    terms = [equal(f"attributes.weave.{name}", value) for name, value in wanted.items()]
+    return {"project_id": project_id, "query": where(all_of(terms))}
 
 
 def read_prediction(client: WeaveClient, prediction_id: str) -> tuple[Any, ...]:
     """The row of one prediction, by its id.
 
     Raises `NotFoundError` if Weave does not have it. Calls that the SDK logged as predictions are read too, but Weave
-    tells neither their model nor their inputs.
+    gives neither their model nor their inputs.
     """
     path = client.v2_path(f"predictions/{quote(prediction_id, safe='')}")
     parse = partial(_parse_prediction, changes=Changes())
@@ -126,11 +121,11 @@ def read_prediction(client: WeaveClient, prediction_id: str) -> tuple[Any, ...]:
 
 
 def _parse_lines(body: bytes, changes: Changes) -> list[Prediction]:
-    return [_parse_prediction(line, changes) for line in split_lines(body)]
+    return parse_lines(body, partial(_parse_prediction, changes=changes), "prediction")
 
 
 def _parse_prediction(body: bytes, changes: Changes) -> Prediction:
     prediction = parse_cleaned(body, changes)
     if not isinstance(prediction, dict) or not isinstance(prediction.get("prediction_id"), str):
-        raise UnreadableBodyError("it is no prediction")
+        raise UnreadableBodyError("it is not a prediction")
     return prediction

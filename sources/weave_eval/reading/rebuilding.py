@@ -1,7 +1,7 @@
 """Trials made from their calls, where `eval_results` fails on them.
 
-Weave answers 500 for a row with a trial whose `output.scores` is no object (a ref to a large object, null, a list). The
-trial's own call still has its output, its scores and its input.
+Weave answers 500 for a row with a trial whose `output.scores` is not an object (a ref to a large object, null, a list).
+The trial's own call still has its output, its scores and its input.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any
 
 import msgspec
 
+from ..api.calls import checked_call
 from ..api.client import WeaveClient
-from ..api.json_lines import split_lines
+from ..api.http_errors import SERVER_FAILURE
+from ..api.json_lines import parse_lines
 from ..errors import ApiError, TransientApiError, UnreadableBodyError
 from ..weave.pages import Page, Row, RunTrials, Trial
 from ..weave.refs import parse_ref
 from ..weave.sanitize import Changes, clean, clean_texts, parse_tolerantly, to_json
 from .discovery import PAGE
-
-_FAILURE = 500
 
 
 def rebuild_trials(client: WeaveClient, run_id: str, trial_ids: Sequence[str]) -> Page:
@@ -67,19 +67,10 @@ def _read(client: WeaveClient, trial_ids: Sequence[str]) -> list[dict[str, Any]]
 
 
 def _parse(body: bytes, asked: int) -> list[dict[str, Any]]:
-    calls = [_parse_json(line) for line in split_lines(body)]
-    if not all(isinstance(call, dict) and isinstance(call.get("id"), str) for call in calls):
-        raise UnreadableBodyError("a line is no call")
+    calls = parse_lines(body, lambda line: checked_call(parse_tolerantly(line)), "call")
     if len(calls) < asked:
         raise UnreadableBodyError(f"it has {len(calls)} of {asked} calls")
     return calls
-
-
-def _parse_json(text: bytes) -> Any:
-    try:
-        return parse_tolerantly(text)
-    except ValueError as error:
-        raise UnreadableBodyError(str(error)) from None
 
 
 def _scores(call: dict[str, Any]) -> Any:
@@ -88,18 +79,21 @@ def _scores(call: dict[str, Any]) -> Any:
 
 
 def _resolve(client: WeaveClient, ref: str) -> Any:
-    """What a ref stands for; None if Weave refuses it, or fails on it for ever."""
+    """What a ref stands for; None if Weave refuses it, or fails on it every time."""
     purpose = f"reading the scores {ref}"
     try:
         return client.post("/refs/read_batch", {"refs": [ref]}, _parse_value, purpose=purpose, has_alternative=True)
     except ApiError as error:
-        if isinstance(error, TransientApiError) and error.status != _FAILURE:
+        if isinstance(error, TransientApiError) and error.status != SERVER_FAILURE:
             raise
         return None
 
 
 def _parse_value(body: bytes) -> Any:
-    answer = _parse_json(body)
+    try:
+        answer = parse_tolerantly(body)
+    except ValueError as error:
+        raise UnreadableBodyError(str(error)) from None
     values = answer.get("vals") if isinstance(answer, dict) else None
     if not isinstance(values, list) or not values:
         raise UnreadableBodyError("it has no vals")

@@ -1,4 +1,4 @@
-"""What belongs to runs and is read beside their results: versions of objects, feedback, predictions."""
+"""The data related to runs that is read beside their results: versions of objects, feedback, predictions."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .predictions import read_predictions
 _REMEMBERED_REFS = 2000
 
 
-class Companions:
-    """Reads what is new since the cursors in `saved`, and moves them there. `warnings` grow while reading."""
+class RelatedData:
+    """Reads what is new since the cursors in `saved`, and moves the cursors on. `warnings` collect while it reads."""
 
     def __init__(
         self, client: WeaveClient, saved: MutableMapping[str, Any], now: datetime, evaluate_ops: Sequence[str]
@@ -31,7 +31,7 @@ class Companions:
         self._evaluate_ops = evaluate_ops
 
     def read(self, runs: Sequence[Run], tables: Collection[str]) -> Iterator[tuple[str, Tuples]]:
-        """Rows by table: feedback always, objects if `runs` were read."""
+        """Rows by table, for those of `tables` that are read here: feedback always, objects if `runs` were read."""
         if runs and any(table in tables for table in OBJECT_TABLES):
             yield from self._read_objects(runs)
         if "feedback" in tables:

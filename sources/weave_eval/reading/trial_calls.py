@@ -15,16 +15,15 @@ import msgspec
 
 from ..api.calls import read_calls
 from ..api.client import WeaveClient
-from ..api.json_lines import require_last_line, split_lines
-from ..errors import UnreadableBodyError
+from ..api.json_lines import parse_lines, require_last_line
+from ..api.query import any_of, equal, negated, one_of, where
 from ..times import in_utc
 from ..weave.runs import Run
 from ..weave.sanitize import Changes, clean, clean_text, parse_tolerantly
-from ..weave.trials import TrialCall, TrialCalls
+from ..weave.trials import TrialCall, TrialCalls, is_trial_op
 from .discovery import PAGE
 
 COLUMNS = ("id", "parent_id", "op_name", "started_at", "ended_at", "exception")
-_TRIAL_OPS = ("predict_and_score", "predictAndScore")
 
 
 class _Call(msgspec.Struct, gc=False):
@@ -48,25 +47,20 @@ def read_trial_calls(client: WeaveClient, runs: Sequence[Run], *, max_bytes: int
 
 
 def _read_batch(client: WeaveClient, runs: Sequence[Run], max_bytes: int | None) -> TrialCalls:
+    is_child = one_of("parent_id", [run.run_id for run in runs])
+    has_failed = negated(equal("exception", None))
     body = {
         "project_id": client.project_id,
         "filter": {"trace_ids": sorted({run.trace_id or run.run_id for run in runs})},
-        "query": {"$expr": {"$or": [_child_of(runs), _FAILED]}},
+        "query": where(any_of([is_child, has_failed])),
         "columns": list(COLUMNS),
     }
     purpose = "reading the trials' times and errors"
-    calls = read_calls(client, body, _CallReader, purpose=purpose, max_bytes=max_bytes)
+    calls = read_calls(client, body, _CallParser, purpose=purpose, max_bytes=max_bytes)
     return _trials({run.run_id for run in runs}, calls)
 
 
-_FAILED = {"$not": [{"$eq": [{"$getField": "exception"}, {"$literal": None}]}]}
-
-
-def _child_of(runs: Sequence[Run]) -> dict[str, Any]:
-    return {"$in": [{"$getField": "parent_id"}, [{"$literal": run.run_id} for run in runs]]}
-
-
-class _CallReader:
+class _CallParser:
     """Calls of a JSON-lines answer, a line each. What many have in common is kept once."""
 
     def __init__(self) -> None:
@@ -80,7 +74,7 @@ class _CallReader:
         self._take(lines)
 
     def close(self) -> list[_Call]:
-        """All calls. Raises `UnreadableBodyError` if the last line is cut short, or a line is no call."""
+        """All calls. Raises `UnreadableBodyError` if the last line is cut short, or a line is not a call."""
         require_last_line(self._rest)
         self._take(self._rest)
         return self._calls
@@ -102,10 +96,7 @@ def _parse_calls(lines: bytes) -> list[_Call]:
 
 def _parse_odd_calls(body: bytes) -> list[_Call]:
     """Line by line, where a line holds what msgspec does not take."""
-    try:
-        return [_parse_call(line) for line in split_lines(body)]
-    except (ValueError, msgspec.MsgspecError) as error:
-        raise UnreadableBodyError(f"a line is no call: {error}") from None
+    return parse_lines(body, _parse_call, "call")
 
 
 def _parse_call(line: bytes) -> _Call:
@@ -116,7 +107,7 @@ def _parse_call(line: bytes) -> _Call:
 
 
 def _trials(run_ids: set[str], calls: Sequence[_Call]) -> TrialCalls:
-    trials = {call.id: call for call in calls if call.parent_id in run_ids and _is_trial(call)}
+    trials = {call.id: call for call in calls if call.parent_id in run_ids and is_trial_op(call.op_name)}
     errors = {call.id: call.exception for call in trials.values() if call.exception}
     failed = [call for call in calls if call.exception and call.parent_id in trials]
     for call in sorted(failed, key=lambda call: (in_utc(call.started_at), call.id)):
@@ -131,10 +122,6 @@ def _trials(run_ids: set[str], calls: Sequence[_Call]) -> TrialCalls:
         )
         for call in trials.values()
     }
-
-
-def _is_trial(call: _Call) -> bool:
-    return any(op in call.op_name for op in _TRIAL_OPS)
 
 
 def growth_marks(calls: TrialCalls) -> dict[str, str]:

@@ -22,7 +22,7 @@ from dlt.extract.exceptions import ResourceExtractionError
 from dlt.pipeline.exceptions import PipelineConfigMissing, PipelineStepFailed
 
 from ..api.redaction import redacted
-from ..errors import DefectError, DestinationError, SettingsError, WeaveEvalError
+from ..errors import DefectError, DestinationError, SettingsError, WeaveEvalError, causes
 from .profiles import Profile
 
 _PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*):\S+@")
@@ -127,16 +127,6 @@ def _missing(traces: FieldLookupTraces) -> Iterator[str]:
             yield from _missing(first.traces)
         else:
             yield first.key
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was raised from, outermost first."""
-    current: BaseException | None = error
-    seen: set[int] = set()
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        current = current.__cause__ or current.__context__
 
 
 def _secrets(profile: Profile) -> list[str]:

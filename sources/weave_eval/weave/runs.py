@@ -11,7 +11,7 @@ import msgspec
 
 from ..times import parse_time
 from .refs import parse_ref
-from .sanitize import Changes, clean, needs_cleaning, parse_tolerantly, to_json
+from .sanitize import Changes, clean, json_or_none, needs_cleaning, parse_tolerantly, to_json
 
 CALL_COLUMNS = (
     "id", "trace_id", "parent_id", "op_name", "display_name", "started_at", "ended_at", "exception",
@@ -67,7 +67,7 @@ class Run:
 
 
 def parse_run(line: bytes) -> Run:
-    """One line of `calls/stream_query`. Raises `msgspec.DecodeError`, `ValueError` or `KeyError` if it is no call."""
+    """A line of `calls/stream_query`. Raises `msgspec.DecodeError`, `ValueError` or `KeyError` if it is not a call."""
     changes = Changes()
     call = _fields(line, changes)
     inputs = _object(call.get("inputs"))
@@ -91,10 +91,10 @@ def parse_run(line: bytes) -> Run:
         has_failed_trials=_has_failures(summary),
         source_run_id=weave_attributes.get("source_evaluation_run_id"),
         is_imperative=bool(_object(attributes.get("_weave_eval_meta")).get("imperative")),
-        output=_json_or_none(call.get("output")),
-        summary=_json_or_none(call.get("summary")),
-        attributes=_json_or_none(call.get("attributes")),
-        extra=_json_or_none(_extra(call)),
+        output=json_or_none(call.get("output")),
+        summary=json_or_none(call.get("summary")),
+        attributes=json_or_none(call.get("attributes")),
+        extra=json_or_none(_extra(call)),
         fingerprint=_fingerprint(call),
         changes=changes,
     )
@@ -159,7 +159,3 @@ def _has_failures(summary: Any) -> bool | None:
     if isinstance(counts, dict):
         return bool(counts.get("error")) or status == "descendant_error"
     return status == "descendant_error" if status in ("success", "descendant_error") else None
-
-
-def _json_or_none(value: Any) -> bytes | None:
-    return None if value is None else to_json(value)

@@ -22,9 +22,22 @@ class Changes:
         self.texts = 0
         self.numbers = 0
 
+    def warnings(self) -> list[str]:
+        """Sentences about the values that were changed, if any were."""
+        warnings = []
+        if self.texts:
+            warnings.append(f"{self.texts} texts with NUL or lone surrogates were changed (to U+FFFD)")
+        if self.numbers:
+            warnings.append(f"{self.numbers} numbers that are not finite were changed to null")
+        return warnings
+
+    def clear(self) -> None:
+        """Counts from zero."""
+        self.texts = self.numbers = 0
+
 
 def needs_cleaning(body: bytes) -> bool:
-    """Whether JSON text may hold an escaped NUL or surrogate, or is no UTF-8 (false alarms happen, misses do not)."""
+    """Whether JSON text may hold an escaped NUL or surrogate, or is not UTF-8 (false alarms happen, misses do not)."""
     try:
         body.decode()
     except UnicodeDecodeError:
@@ -87,3 +100,8 @@ def parse_tolerantly(body: bytes) -> Any:
 def to_json(value: Any) -> bytes:
     """Compact JSON text; integers of any size are kept."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def json_or_none(value: Any) -> bytes | None:
+    """Compact JSON text, or None in place of null."""
+    return None if value is None else to_json(value)

@@ -1,9 +1,14 @@
-"""When a trial ran and what went wrong in it, as its call says."""
+"""Trials as calls: how they are told from other calls, when each ran, and what went wrong in it."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import NamedTuple
+
+TRIAL_OPS = ("Evaluation.predict_and_score", "Evaluation.predictAndScore")
+"""The ops whose calls are trials: the one of the Python SDK and of the API, and the one of the TypeScript SDK."""
+
+_METHODS = tuple(op.partition(".")[2] for op in TRIAL_OPS)
 
 
 class TrialCall(NamedTuple):
@@ -18,3 +23,8 @@ class TrialCall(NamedTuple):
 
 TrialCalls = dict[str, TrialCall]
 """Trial calls by trial id."""
+
+
+def is_trial_op(op: str) -> bool:
+    """Whether calls of the op are trials. It is named, or given as a ref; the class may be a user's own evaluation."""
+    return any(method in op for method in _METHODS)

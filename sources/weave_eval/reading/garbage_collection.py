@@ -10,10 +10,10 @@ _ALLOCATIONS = 200_000
 
 
 @contextmanager
-def rarely_collected() -> Iterator[None]:
-    """Searches once in 200,000 objects that stay, in place of 700.
+def rare_garbage_collection() -> Iterator[None]:
+    """Searches once every 200,000 objects that stay, instead of every 700.
 
-    Pages of rows have no cycles, and objects by the ten thousand, which Python would look through time and again.
+    Pages of rows have no cycles, but tens of thousands of objects, which Python would look through again and again.
     """
     young, *older = gc.get_threshold()
     gc.set_threshold(max(young, _ALLOCATIONS), *older)
