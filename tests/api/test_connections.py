@@ -15,7 +15,7 @@ from tests.loads import Place
 from tests.weave_server.process import KEY, WeaveServer
 from weave_eval import weave_eval
 from weave_eval.api.client import WeaveClient
-from weave_eval.cli.commands.run_source import run_source
+from weave_eval.cli.run_source import run_source
 from weave_eval.errors import BusyError, RefusedKeyError
 from weave_eval.loading.check import check
 from weave_eval.loading.load import LoadOptions, plan_project

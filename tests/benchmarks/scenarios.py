@@ -98,7 +98,7 @@ _IMPORTS = {
 def _start(_: str, place: Place) -> Sequence[str]:
     imports = _IMPORTS["postgres" if place.address.startswith("postgresql://") else "duckdb"]
     footprint = "from weave_eval.cli.footprint import reduce_footprint; reduce_footprint(is_load=True)"
-    return [sys.executable, "-c", f"{footprint}; import weave_eval.cli, weave_eval.cli.commands.load, {imports}"]
+    return [sys.executable, "-c", f"{footprint}; import weave_eval.cli.libraries, weave_eval.cli.load_text, {imports}"]
 
 
 START = Program("start", "the imports of a load", _start)

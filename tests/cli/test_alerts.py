@@ -119,5 +119,5 @@ def test_slack_that_is_away_changes_nothing_and_its_address_stays_secret(
     assert (code, out) == (1, "")
     error, warning = err.splitlines()
     assert error.startswith("error: ")
-    assert warning == "warning: Slack could not be told: HTTPError"
+    assert warning == "warning: the alert could not be sent to Slack: HTTPError"
     assert HOOK not in err

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +119,18 @@ def test_help_of_a_command_has_examples(command: str, capsys: pytest.CaptureFixt
     assert f"weave-eval {command}" in capsys.readouterr().out.partition("examples:")[2]
 
 
-def test_help_imports_neither_dlt_nor_pyarrow() -> None:
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"weave-eval {version('weave-eval')} (dlt {version('dlt')})\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["load", "--help"], ["--version"]])
+def test_help_imports_neither_dlt_nor_pyarrow(arguments: list[str]) -> None:
     code = (
         "import sys; from weave_eval.cli import main\n"
-        "try: main(['load', '--help'])\n"
+        f"try: main({arguments})\n"
         "finally: sys.stderr.write(','.join(sorted({'dlt', 'pyarrow', 'sqlalchemy'} & set(sys.modules))))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

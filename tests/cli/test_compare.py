@@ -13,7 +13,8 @@ import pytest
 
 from tests.demo import questions
 from tests.demo.loaded import FILE, PROJECT, V2_RUN, load_demo
-from weave_eval.cli.program import BUSY, DONE, MISUSED, main
+from weave_eval.cli.exit_codes import BUSY, DONE, MISUSED
+from weave_eval.cli.program import main
 from weave_eval.demo.api import DemoApi
 
 

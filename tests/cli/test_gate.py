@@ -22,7 +22,8 @@ from tests.demo import questions
 from tests.demo.loaded import FILE, PROJECT, load_demo
 from tests.stand_ins.warehouse import Warehouse
 from tests.tables_of import Row, tables_of
-from weave_eval.cli.program import BUSY, DONE, FAILED, MISUSED, main
+from weave_eval.cli.exit_codes import BUSY, DONE, FAILED, MISUSED
+from weave_eval.cli.program import main
 from weave_eval.demo.api import DemoApi
 from weave_eval.judging.rules import BOUNDS, MEASURES
 from weave_eval.loading.pipelines import lock_path

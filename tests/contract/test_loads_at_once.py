@@ -14,7 +14,8 @@ import pytest
 from tests.contract.place import Landing
 from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
-from weave_eval.cli.program import BUSY, DONE, main
+from weave_eval.cli.exit_codes import BUSY, DONE
+from weave_eval.cli.program import main
 from weave_eval.loading.pipelines import lock_path
 from weave_eval.warehouse.database_lock import database_lock
 from weave_eval.warehouse.locks import load_lock

@@ -147,8 +147,9 @@ def _shift_clock(seconds: float) -> None:
 
 def _serve() -> None:
     """Forks for each line that comes in, and a keeper for each child, which writes down how it ended."""
-    import weave_eval.cli.commands.load
-    import weave_eval.cli.commands.verify  # noqa: F401 - all that a command needs
+    import weave_eval.cli.libraries
+    import weave_eval.cli.load_text
+    import weave_eval.loading.verify  # noqa: F401 - all that a command needs
 
     print("ready", flush=True)
     for line in sys.stdin:

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.launcher import CLOCK_SECONDS, FILE_BYTES
 from tests.faults.loads import Loads, assert_whole
 from tests.loads import days_ago
-from weave_eval.cli.program import FAILED
+from weave_eval.cli.exit_codes import FAILED
 
 END_CONNECTIONS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity

@@ -23,7 +23,8 @@ from tests.faults.spoiling import FAULTS, Fault
 from tests.loads import Place
 from tests.stand_ins.warehouse import Warehouse
 from tests.tables_of import OF_THE_LOAD, Tables, lasting
-from weave_eval.cli.program import DONE, FAILED, main
+from weave_eval.cli.exit_codes import DONE, FAILED
+from weave_eval.cli.program import main
 
 FOR_EVER = 1_000_000
 IN_DUCKDB = {

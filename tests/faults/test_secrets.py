@@ -26,7 +26,7 @@ from tests.faults.scenario import BLOCKED, PLAIN
 from tests.faults.spoiling import Answered, Fault, Handler
 from tests.faults.told import Told, receiver
 from tests.stand_ins.warehouse import Warehouse
-from weave_eval.cli.program import DONE, FAILED, MISUSED
+from weave_eval.cli.exit_codes import DONE, FAILED, MISUSED
 
 FOR_EVER = 1_000_000
 PORT = re.compile(r":\d+/")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.contract.place import Landing, Reference, comparable, differences
 from tests.faults.launcher import Command, Launcher
-from weave_eval.cli.program import DONE
+from weave_eval.cli.exit_codes import DONE
 
 PROJECT = "acme/overlap"
 

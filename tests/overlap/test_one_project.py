@@ -14,7 +14,7 @@ from tests.evidence import Record
 from tests.faults.launcher import Command
 from tests.loads import days_ago
 from tests.overlap.machines import PROJECT, Machines
-from weave_eval.cli.program import BUSY, DONE
+from weave_eval.cli.exit_codes import BUSY, DONE
 
 HOLDING = "import duckdb, sys; file = duckdb.connect(sys.argv[1], read_only={}); print('open', flush=True); input()"
 

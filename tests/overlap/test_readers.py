@@ -16,7 +16,7 @@ from tests.evidence import Record
 from tests.faults.launcher import Command
 from tests.loads import days_ago, delete_calls
 from tests.overlap.machines import PROJECT, Machines
-from weave_eval.cli.program import BUSY, DONE
+from weave_eval.cli.exit_codes import BUSY, DONE
 
 WHOLE = """
 SELECT r.run_id, r.row_count, r.trial_count, r.score_count,

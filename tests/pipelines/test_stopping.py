@@ -25,8 +25,8 @@ from weave_eval.warehouse.locks import load_lock
 
 PROJECT = "acme/support-bot"
 SAID = {
-    signal.SIGTERM: (143, "terminated: what was loaded stays, and the next load goes on from there.\n"),
-    signal.SIGINT: (130, "interrupted: what was loaded stays, and the next load goes on from there.\n"),
+    signal.SIGTERM: (143, "terminated: what was loaded is kept, and the next load continues from there.\n"),
+    signal.SIGINT: (130, "interrupted: what was loaded is kept, and the next load continues from there.\n"),
 }
 MOMENTS = {
     "normalizing": "*/*/load/new/*",

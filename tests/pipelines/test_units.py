@@ -16,7 +16,7 @@ import yaml
 
 from tests.checkout import CHECKOUT
 from tests.weave_server.process import WeaveServer
-from weave_eval.cli.program import BUSY, MISUSED
+from weave_eval.cli.exit_codes import BUSY, MISUSED
 from weave_eval.warehouse.profiles import profile
 
 PIPELINES = CHECKOUT / "pipelines"

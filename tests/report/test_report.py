@@ -11,7 +11,8 @@ import pytest
 from tests.report.conftest import Write, change
 from tests.report.parsed_page import Element, Page
 from weave_eval.cli.commands import report as command
-from weave_eval.cli.program import MISUSED, main
+from weave_eval.cli.exit_codes import MISUSED
+from weave_eval.cli.program import main
 
 BRIEF_PROMPT, LONGER_RETURNS = "01a20897-e1ec", "01a20897-e0b5"
 
@@ -291,6 +292,6 @@ def test_missing_libraries(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 def test_place_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "folder").mkdir()
     assert main(["report", "--out", "folder"]) == MISUSED
-    assert "folder is a folder. Name a file with --out." in capsys.readouterr().err
+    assert "folder cannot be written: Is a directory. Choose another file." in capsys.readouterr().err
     assert main(["report", "--out", "weave_eval.duckdb/report.html"]) == MISUSED
     assert "weave_eval.duckdb/report.html cannot be written" in capsys.readouterr().err

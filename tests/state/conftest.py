@@ -18,7 +18,8 @@ from tests.stand_ins.warehouse import Warehouse
 from tests.state.world import PROJECT, World
 from tests.tables_of import Tables
 from tests.weave_server.process import WeaveServer
-from weave_eval.cli.program import DONE, main
+from weave_eval.cli.exit_codes import DONE
+from weave_eval.cli.program import main
 
 
 @dataclass(frozen=True)

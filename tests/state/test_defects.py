@@ -8,7 +8,8 @@ import pytest
 
 from tests.loads import Place
 from tests.weave_server.process import WeaveServer
-from weave_eval.cli.program import FAILED, main
+from weave_eval.cli.exit_codes import FAILED
+from weave_eval.cli.program import main
 from weave_eval.errors import DefectError, DestinationError
 
 

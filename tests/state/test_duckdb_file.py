@@ -9,7 +9,8 @@ import pytest
 
 from tests.loads import Place
 from tests.weave_server.process import KEY, WeaveServer
-from weave_eval.cli.program import DONE, FAILED, main
+from weave_eval.cli.exit_codes import DONE, FAILED
+from weave_eval.cli.program import main
 
 PROJECT = "acme/cut"
 

@@ -8,7 +8,7 @@ from tests.evidence import Record
 from tests.loads import days_ago
 from tests.state.cases import CASES, lost_column, lost_dataset, lost_tables, put
 from tests.state.world import PROJECT, World
-from weave_eval.cli.program import DONE, FAILED
+from weave_eval.cli.exit_codes import DONE, FAILED
 
 pytestmark = pytest.mark.slow
 

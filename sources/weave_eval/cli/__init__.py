@@ -1,6 +1,6 @@
-"""The command line: its program, its options, its commands, and what they print.
+"""The command line: its program, its commands with their options, and what they print.
 
-What a command does belongs in the other packages; here it is only asked for and shown.
+What a command does belongs in the other packages; here it is only called and shown.
 """
 
 from __future__ import annotations

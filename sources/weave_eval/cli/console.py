@@ -1,24 +1,19 @@
-"""What the command line prints: progress and sentences on a terminal, one `key=value` line elsewhere, or JSON."""
+"""What the command line prints: progress and sentences on a terminal, `key=value` lines elsewhere, or JSON."""
 
 from __future__ import annotations
 
 import json
-import logging
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import dlt
-from dlt.common.runtime.run_context import active
-from tqdm import tqdm
-
-from ..loading.extraction import Progress
-from .alerts import guard_sentry
+if TYPE_CHECKING:
+    from ..loading.extraction import Progress
 
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that a terminal obeys instead of showing them, that turn its text, or that it cannot be sent."""
+"""Characters that a terminal obeys instead of showing, that reverse its text, or that cannot be sent to it."""
 
 
 def visible(text: str) -> str:
@@ -27,7 +22,7 @@ def visible(text: str) -> str:
 
 
 class Console:
-    """Log lines go to stderr; JSON, one object a line, goes to stdout. `is_quiet` leaves warnings and errors."""
+    """Log lines go to stderr; JSON, one object per line, goes to stdout. `is_quiet` leaves only warnings and errors."""
 
     def __init__(self, *, is_json: bool = False, is_quiet: bool = False):
         self._is_json = is_json
@@ -69,6 +64,8 @@ class Console:
     @contextmanager
     def progress(self, project: str) -> Iterator[Progress]:
         """A progress bar over the runs of a project, on a terminal."""
+        from tqdm import tqdm
+
         is_hidden = self._is_json or self._is_quiet or not self._is_terminal
         with tqdm(desc=visible(project), unit="run", disable=is_hidden, leave=False) as bar:
 
@@ -80,12 +77,12 @@ class Console:
 
 
 def json_text(value: Any) -> str:
-    """JSON in one line, whatever a reader takes for the end of one."""
+    """JSON in one line, with nothing in it that any reader takes for the end of a line."""
     return visible(json.dumps(value, ensure_ascii=False))
 
 
 def key_values(fields: dict[str, Any]) -> str:
-    """Fields as `key=value`, values with spaces in quotes, nested ones with their keys joined by a dot."""
+    """Fields as `key=value`: values with spaces are quoted, the keys of nested fields are joined with dots."""
     return " ".join(f"{name}={_quoted(value)}" for name, value in _flat("", fields))
 
 
@@ -103,18 +100,3 @@ def _quoted(value: Any) -> str:
     text = "" if value is None else str(value)
     is_plain = bool(text) and not any(c in ' "=' for c in text) and visible(text) == text
     return text if is_plain else json_text(text)
-
-
-def quieten_libraries() -> None:
-    """Keeps what dlt and the drivers log to themselves, and lets `interruption` alone handle signals.
-
-    What a user needs to know is printed here, as JSON if that is wanted. dlt's own settings (`[runtime] log_level`,
-    `intercept_signals`) win.
-    """
-    logging.captureWarnings(capture=True)
-    logging.getLogger().addHandler(logging.NullHandler())
-    for name, value in (("runtime.log_level", "CRITICAL"), ("runtime.intercept_signals", False)):
-        if dlt.config.get(name) is None:
-            dlt.config[name] = value
-    active().initialize_runtime()  # dlt has set up its log when it was imported
-    guard_sentry()

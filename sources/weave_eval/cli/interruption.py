@@ -1,8 +1,8 @@
-"""SIGINT and SIGTERM: a command ends within seconds, whatever it is doing.
+"""SIGINT and SIGTERM: a command ends within seconds, no matter what it is doing.
 
 dlt would first drain the jobs under way, which can take as long as a lock in the warehouse is held, and a driver that
-waits for its server lets no Python handler run. So a signal unwinds the main thread, and a thread beside it ends the
-process when that takes too long. Nothing is lost: a load can be killed anywhere.
+waits for its server lets no Python handler run. So a signal unwinds the main thread, and another thread ends the
+process if that takes too long. Nothing is lost: a load can be killed anywhere.
 """
 
 from __future__ import annotations
@@ -20,8 +20,12 @@ from threading import Thread
 from types import FrameType
 from typing import NoReturn
 
+from .exit_codes import INTERRUPTED, TERMINATED
+
 GRACE_SECONDS = 5.0
-SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
+_WORDS = {INTERRUPTED: "interrupted", TERMINATED: "terminated"}
+_EXIT_CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 
 
 class Interruption(BaseException):
@@ -30,20 +34,20 @@ class Interruption(BaseException):
 
 @contextmanager
 def interruptions(*, is_json: bool = False) -> Iterator[None]:
-    """Inside, SIGINT and SIGTERM unwind the main thread, say so on stderr, and end the process with 130 or 143.
+    """Inside, SIGINT and SIGTERM unwind the main thread, say so on stderr, and end the process.
 
-    What has not unwound after a grace period is cut; a second signal ends the process at once.
+    If the unwinding exceeds a grace period it is cut short; a second signal ends the process at once.
     """
     receiver, sender = socket.socketpair()
     sender.settimeout(0)
     Thread(target=_end_after_grace, args=(receiver, is_json), daemon=True).start()
     wakeup = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     arrived: list[int] = []
-    handlers = {number: signal.signal(number, partial(_interrupt, arrived)) for number in SIGNALS}
+    handlers = {number: signal.signal(number, partial(_interrupt, arrived)) for number in _EXIT_CODES}
     try:
         yield
     finally:
-        if arrived:  # whatever the unwinding has made of it: dlt's contexts raise errors of their own meanwhile
+        if arrived:  # even if the unwinding ended in another error: dlt's contexts raise their own meanwhile
             _leave(arrived[0], is_json=is_json)
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -51,15 +55,15 @@ def interruptions(*, is_json: bool = False) -> Iterator[None]:
         sender.close()
 
 
-def _interrupt(arrived: list[int], number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - what a handler is given
+def _interrupt(arrived: list[int], number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - a handler's arguments
     arrived.append(number)
-    for other in SIGNALS:
+    for other in _EXIT_CODES:
         signal.signal(other, _end)
     raise Interruption(number)
 
 
-def _end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - what a handler is given
-    os._exit(128 + number)
+def _end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - a handler's arguments
+    os._exit(_EXIT_CODES[signal.Signals(number)])
 
 
 def _end_after_grace(receiver: socket.socket, is_json: bool) -> None:  # noqa: FBT001 - an argument of a thread
@@ -72,10 +76,10 @@ def _end_after_grace(receiver: socket.socket, is_json: bool) -> None:  # noqa: F
 
 
 def _leave(number: int, *, is_json: bool) -> NoReturn:
-    """Ends the process at once: an orderly exit would wait for the answers that are still on their way."""
-    how = SIGNALS[signal.Signals(number)]
-    text = f"{how}: what was loaded stays, and the next load goes on from there."
+    """Ends the process at once: an orderly exit would wait for answers that are still on their way."""
+    code = _EXIT_CODES[signal.Signals(number)]
+    text = f"{_WORDS[code]}: what was loaded is kept, and the next load continues from there."
     sys.stderr.write((json.dumps({"level": "error", "message": text}) if is_json else text) + "\n")
     sys.stderr.flush()
     sys.stdout.flush()
-    os._exit(128 + number)
+    os._exit(code)

@@ -1,75 +1,79 @@
-"""`weave-eval`: the command line.
-
-Exit codes: 0 done, 1 a project failed (the others are loaded) or differs, 2 usage or configuration, 75 another load
-holds the lock, 130 interrupted, 141 nobody reads the output any more, 143 terminated.
-"""
+"""`weave-eval`: the one way in which every command starts, fails and answers."""
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
-from importlib import import_module
 
+from ..errors import WeaveEvalError
 from ..reading.garbage_collection import rare_garbage_collection
-from .arguments import parser
+from .console import Console
+from .exit_codes import MISUSED, UNREAD
 from .footprint import reduce_footprint
 from .interruption import interruptions
-
-DONE, FAILED, MISUSED, BUSY, UNREAD = 0, 1, 2, 75, 141
-
-_LOADS = frozenset({"load", "verify"})
-"""Commands that need little of what is installed."""
+from .parser import parser
 
 
 def program() -> int:
     """The process that a shell starts."""
     options = parser().parse_args()
-    reduce_footprint(is_load=options.command in _LOADS)
+    reduce_footprint(is_load=options.command.name in ("load", "verify"))
     try:
         with rare_garbage_collection():
             return _run(options)
     finally:
-        gc.freeze()  # before it ends, Python would look through all there is once more: 0.2 s
+        gc.freeze()  # before it ends, Python would search everything once more: 0.2 s
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code. What a command needs is imported only when it runs."""
+    """Runs the command line; returns the exit code."""
     return _run(parser().parse_args(arguments))
 
 
-def _run(options: argparse.Namespace) -> int:
-    with interruptions(is_json=getattr(options, "json", False)):
+def _run(options: Namespace) -> int:
+    console = Console(is_json=options.json, is_quiet=options.quiet)
+    with interruptions(is_json=options.json):
         try:
-            command = import_module(f".commands.{options.command}", __package__)
-            code = int(command.run(options))
-            sys.stdout.flush()
-            return code
+            return _answer(console, options)
+        except WeaveEvalError as error:
+            console.error(str(error))
+            return int(options.command.exit_code(error))
         except BrokenPipeError:
             return _unread()
         except Exception as error:
-            if not _is_explained(error, is_json=getattr(options, "json", False)):
+            if not _is_misconfiguration(error):
                 raise
-            return MISUSED
+            return _explain(console, error)
+
+
+def _answer(console: Console, options: Namespace) -> int:
+    from .libraries import quieten_libraries
+
+    quieten_libraries()
+    code = int(options.command.run(console, options))
+    sys.stdout.flush()
+    return code
 
 
 def _unread() -> int:
-    """Whoever read the output has stopped, as `head` does; what is left of it goes nowhere."""
+    """Discards what is left of the output, which nobody reads any more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return UNREAD
 
 
-def _is_explained(error: Exception, *, is_json: bool) -> bool:
-    """Says what is wrong with dlt's configuration, which dlt reads when it is imported; any other error is a bug."""
-    from dlt.common.configuration.exceptions import ConfigurationException  # noqa: PLC0415 - heavy
-    from dlt.common.exceptions import MissingDependencyException  # noqa: PLC0415 - heavy
+def _is_misconfiguration(error: Exception) -> bool:
+    """Whether dlt's configuration is wrong, which dlt reads as soon as it is imported; any other error is a bug."""
+    from dlt.common.configuration.exceptions import ConfigurationException
+    from dlt.common.exceptions import MissingDependencyException
 
-    from ..warehouse.failures import one_line  # noqa: PLC0415 - heavy
-    from .console import Console  # noqa: PLC0415 - heavy
+    return isinstance(error, (ConfigurationException, MissingDependencyException))
 
-    if not isinstance(error, (ConfigurationException, MissingDependencyException)):
-        return False
-    Console(is_json=is_json).error(f"The configuration cannot be used: {one_line(error)}")
-    return True
+
+def _explain(console: Console, error: Exception) -> int:
+    from ..warehouse.failures import one_line
+
+    console.error(f"The configuration cannot be used: {one_line(error)}")
+    return MISUSED

@@ -11,12 +11,13 @@ from typing import Any
 import pyarrow as pa
 
 from ..errors import SettingsError
+from ..files import whole_file
 from ..tables import TABLES_BY_NAME
 from ..warehouse.engine import reading
 from ..warehouse.names import qualified_name
 from ..warehouse.profiles import Profile
 from ..warehouse.views.model import view_names
-from .export_file import whole_file, write_csv, write_parquet, write_spreadsheet_csv
+from .export_file import write_csv, write_parquet, write_spreadsheet_csv
 from .query_result import QueryResult, query_result
 from .select_statement import select_statement
 
@@ -48,13 +49,10 @@ def export(asked: str, destination: Profile, path: Path, *, is_for_spreadsheet: 
     """
     write = _writer(path, is_for_spreadsheet=is_for_spreadsheet)
     sql = _statement(asked, destination)
-    try:
-        with reading(destination) as connection, whole_file(path) as part:
-            answer = query_result(connection, sql, destination.type)
-            counted = _Counted(answer)
-            warnings = write(QueryResult(answer.schema, counted.batches()), part)
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be written: {error.strerror or error}. Choose another file.") from None
+    with reading(destination) as connection, whole_file(path) as part:
+        answer = query_result(connection, sql, destination.type)
+        counted = _Counted(answer)
+        warnings = write(QueryResult(answer.schema, counted.batches()), part)
     return Exported(path, counted.rows, len(answer.schema), warnings)
 
 

@@ -2,31 +2,62 @@
 
 from __future__ import annotations
 
-import argparse
 import json
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
-from ...errors import SettingsError, WeaveEvalError
-from ...judging.comparison import Comparison, compare, without_other_metrics
-from ...judging.run_names import find_pair
-from ...judging.run_results import RunSource
-from ..console import Console, quieten_libraries
-from ..program import DONE
-from .comparison_view import print_comparison
-from .exit_code import exit_code
-from .run_source import run_source
+from ...errors import SettingsError
+from ..command import Command
+from ..console import Console
+from ..exit_codes import DONE
+from ..options import add_json
+from ..run_source import add_run_source, run_source
+
+if TYPE_CHECKING:
+    from ...judging.comparison import Comparison
+    from ...judging.run_results import RunSource
+
+_EXAMPLES = """\
+  weave-eval compare 01a20897-e0b5 01a20897-e1ec
+  weave-eval compare latest:support-bot-v1 latest:support-bot-v2 --metric correct
+  weave-eval compare latest:support-bot-v1 0199d9a4 --from-api --project my-team/my-project
+"""
 
 
-def run(options: argparse.Namespace) -> int:
-    """Compares two runs row by row and prints what differs."""
-    console = Console(is_json=options.json)
-    quieten_libraries()
-    try:
-        with run_source(options) as source:
-            found = _compare(source, options)
-            contents = source.contents([found.baseline, found.candidate], shown_rows(found, options.rows))
-    except WeaveEvalError as error:
-        console.error(str(error))
-        return exit_code(error)
+def _add_options(parser: ArgumentParser) -> None:
+    run_help = "its id, the start of its id, or latest:MODEL"
+    parser.add_argument("baseline", metavar="RUN_A", help=f"the run to compare with: {run_help}")
+    parser.add_argument("candidate", metavar="RUN_B", help="the run to compare, given in the same way")
+    add_run_source(parser)
+    parser.add_argument(
+        "--count-errors-as",
+        choices=("failures", "ignored"),
+        default="failures",
+        help="how to count trials that failed before they were scored (default: failures)",
+    )
+    parser.add_argument(
+        "--metric", action="append", default=[], metavar="NAME", help="only this metric; may be repeated"
+    )
+    parser.add_argument(
+        "--lower-is-better",
+        action="append",
+        default=[],
+        metavar="METRIC",
+        help="a metric of which less is better; may be repeated",
+    )
+    parser.add_argument(
+        "--rows", type=int, default=5, metavar="N", help="show at most N rows of each kind (default: 5)"
+    )
+    add_json(parser)
+
+
+def _run(console: Console, options: Namespace) -> int:
+    """Compares two runs row by row and prints the differences."""
+    from ..comparison_text import print_comparison, shown_rows
+
+    with run_source(options) as source:
+        found = _compare(source, options)
+        contents = source.contents([found.baseline, found.candidate], shown_rows(found, options.rows))
     if options.json:
         shown = {digest: {"inputs": each.inputs, "outputs": each.outputs} for digest, each in contents.items()}
         console.text(json.dumps({**found.as_dict(), "contents": shown}, ensure_ascii=False))
@@ -35,7 +66,10 @@ def run(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _compare(source: RunSource, options: argparse.Namespace) -> Comparison:
+def _compare(source: RunSource, options: Namespace) -> Comparison:
+    from ...judging.comparison import compare, without_other_metrics
+    from ...judging.run_names import find_pair
+
     baseline, candidate = find_pair(source, options.baseline, options.candidate, options.evaluation)
     found = compare(
         source.results(baseline),
@@ -47,12 +81,8 @@ def _compare(source: RunSource, options: argparse.Namespace) -> Comparison:
     unknown = sorted({*options.metric, *options.lower_is_better}.difference(labels))
     if unknown:
         known = ", ".join(labels) or "none"
-        raise SettingsError(f"The two runs have no metric {', '.join(unknown)} to compare; they have: {known}.")
+        raise SettingsError(f"The two runs have no metric {', '.join(unknown)} to compare. They have: {known}.")
     return without_other_metrics(found, options.metric) if options.metric else found
 
 
-def shown_rows(found: Comparison, count: int) -> set[str]:
-    """The rows whose inputs and outputs are shown: those that got worse, and those whose trials disagree."""
-    worse = {change.row_digest for metric in found.metrics for change in metric.regressions[:count]}
-    flaky = [rows for metrics in found.flaky_rows.values() for rows in metrics.values()]
-    return worse.union(*(rows[:count] for rows in flaky))
+COMMAND = Command("compare", "compare two runs row by row", _EXAMPLES, _add_options, _run)

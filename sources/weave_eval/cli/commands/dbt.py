@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
+from argparse import Namespace
 
-from ...catalogue.dbt import dbt_sources
-from ...warehouse.profiles import profile
-from .folder import write_folder
+from ..command import Command
+from ..console import Console
+from ..folder import add_folder, write_folder
+from ..options import chosen_destination
+
+_EXAMPLES = """\
+  weave-eval dbt --out models/staging/ --destination snowflake
+"""
 
 
-def run(options: argparse.Namespace) -> int:
+def _run(console: Console, options: Namespace) -> int:
     """Writes `sources.yml` for the tables and views of a destination."""
+    from ...catalogue.dbt import dbt_sources
 
-    def files() -> dict[str, str]:
-        return {"sources.yml": dbt_sources(profile(options.destination, dataset=options.dataset))}
+    return write_folder(console, options.out, {"sources.yml": dbt_sources(chosen_destination(options))})
 
-    return write_folder(options.out, files)
+
+COMMAND = Command("dbt", "describe the tables and views as dbt sources, with tests", _EXAMPLES, add_folder, _run)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
+from argparse import ArgumentParser, Namespace
 
-from ...demo.show import show_demo
-from ...errors import WeaveEvalError
-from ...warehouse.profiles import profile
-from ..console import Console, quieten_libraries
-from .exit_code import exit_code
+from ..command import Command
+from ..console import Console
+from ..options import add_destination, chosen_destination
+
+_EXAMPLES = """\
+  weave-eval demo
+"""
 
 
-def run(options: argparse.Namespace) -> int:
+def _add_options(parser: ArgumentParser) -> None:
+    add_destination(parser, default="duckdb")
+
+
+def _run(console: Console, options: Namespace) -> int:
     """Loads the recorded project and shows what is in the tables."""
-    quieten_libraries()
-    console = Console()
-    try:
-        return show_demo(console, profile(options.destination, dataset=options.dataset))
-    except WeaveEvalError as error:
-        console.error(str(error))
-        return exit_code(error)
+    from ...demo.show import show_demo
+
+    return show_demo(console, chosen_destination(options))
+
+
+COMMAND = Command(
+    "demo", "load a recorded project into a DuckDB file; no account needed", _EXAMPLES, _add_options, _run
+)

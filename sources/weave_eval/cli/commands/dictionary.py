@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-import argparse
 import json
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ...catalogue.dictionary import dictionary_json, dictionary_markdown
-from ...errors import WeaveEvalError
+from ..command import Command
 from ..console import Console
-from ..program import DONE
-from .exit_code import exit_code
-from .folder import write_text
+from ..exit_codes import DONE
+
+_EXAMPLES = """\
+  weave-eval dictionary --out DICTIONARY.md
+  weave-eval dictionary --format json
+"""
 
 
-def run(options: argparse.Namespace) -> int:
+def _add_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("markdown", "json"), default="markdown", help="(default: markdown)")
+    parser.add_argument("--out", metavar="FILE", help="file to write (default: standard output)")
+
+
+def _run(console: Console, options: Namespace) -> int:
     """Prints or writes the dictionary of all tables, views and columns."""
-    console = Console()
-    text = dictionary_markdown() if options.format == "markdown" else _json_text()
+    from ...files import write_text
+
+    text = _text(options.format)
     if options.out is None:
         console.text(text.rstrip("\n"))
-        return DONE
-    try:
+    else:
         write_text(Path(options.out), text)
-    except WeaveEvalError as error:
-        console.error(str(error))
-        return exit_code(error)
     return DONE
 
 
-def _json_text() -> str:
+def _text(form: str) -> str:
+    from ...catalogue.dictionary import dictionary_json, dictionary_markdown
+
+    if form == "markdown":
+        return dictionary_markdown()
     return json.dumps(dictionary_json(), indent=2, ensure_ascii=False) + "\n"
+
+
+COMMAND = Command("dictionary", "describe all tables, views and columns", _EXAMPLES, _add_options, _run)

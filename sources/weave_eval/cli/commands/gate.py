@@ -2,68 +2,81 @@
 
 from __future__ import annotations
 
-import argparse
 import os
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ...errors import BusyError, SettingsError, WeaveEvalError
-from ...judging.decision_reports import junit, markdown
-from ...judging.judging import Decision, judge
-from ...judging.rules import Rules, parse_rules
-from ...judging.run_names import find_pair, find_run
-from ...judging.run_results import Content, RunSource
-from ...loading.gate_record import record_decision
-from ...loading.pipelines import lock_path
-from ...times import utc_now
-from ...warehouse.failures import destination_errors
-from ...warehouse.file_in_use import busy_if_in_use
-from ...warehouse.locks import load_lock
-from ...warehouse.profiles import Profile
-from ..console import Console, quieten_libraries, visible
-from ..program import BUSY, DONE, FAILED, MISUSED
-from .comparison_view import shortened
-from .run_source import named_destination, run_source
+from ..command import Command
+from ..console import Console
+from ..exit_codes import BUSY, DONE, FAILED, MISUSED
+from ..options import add_json, add_wait, chosen_destination
+from ..run_source import add_run_source, run_source
+
+if TYPE_CHECKING:
+    from ...judging.judging import Decision
+    from ...judging.rules import Rules
+    from ...judging.run_results import Content, RunSource
+    from ...warehouse.profiles import Profile
+
+_EXAMPLES = """\
+  weave-eval gate --run 0199d9a4 --baseline latest:support-bot --rules gate.toml
+  weave-eval gate --run latest:support-bot --rules gate.toml --from-api --project my-team/my-project
+  weave-eval gate --run 0199d9a4 --rules gate.toml --junit gate.xml --markdown "$GITHUB_STEP_SUMMARY"
+
+exit codes: 0 passed, 1 blocked, 2 cannot be judged, 75 the warehouse is busy
+"""
 
 EXIT_CODES = {"passed": DONE, "blocked": FAILED, "not_judged": MISUSED}
-_MARKS = {"passed": "passed", "failed": "FAILED", "not_judged": "not judged"}
-_MOST_ROWS = 5
 
 
-def run(options: argparse.Namespace) -> int:
-    """Judges a run by the rules of a file; what keeps it from being judged is no pass."""
-    console = Console(is_json=options.json)
-    quieten_libraries()
-    try:
-        rules = _read_rules(Path(options.rules))
-        destination = _record_in(options)
-        with _lock(destination, options.wait):
-            return _gate(console, options, rules, destination)
-    except WeaveEvalError as error:
-        console.error(str(error))
-        return BUSY if isinstance(error, BusyError) else MISUSED
+def _add_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--run", required=True, help="the run to judge: its id, the start of its id, or latest:MODEL")
+    parser.add_argument("--baseline", metavar="RUN", help="the run to compare it with, given in the same way")
+    parser.add_argument("--rules", required=True, metavar="FILE", help="TOML file with the rules")
+    add_run_source(parser)
+    parser.add_argument("--no-record", action="store_true", help="do not record the decision in gate_decisions")
+    parser.add_argument("--junit", metavar="FILE", help="write the checks as JUnit XML")
+    parser.add_argument("--markdown", metavar="FILE", help="write a summary in Markdown, such as $GITHUB_STEP_SUMMARY")
+    add_json(parser)
+    add_wait(parser)
 
 
-def _gate(console: Console, options: argparse.Namespace, rules: Rules, destination: Profile | None) -> int:
+def _run(console: Console, options: Namespace) -> int:
+    """Judges a run by the rules of a file. A run that cannot be judged does not pass."""
+    rules = _read_rules(Path(options.rules))
+    destination = _recording_destination(options)
+    with _lock(destination, options.wait):
+        return _gate(console, options, rules, destination)
+
+
+def _exit_code(error: WeaveEvalError) -> int:
+    return BUSY if isinstance(error, BusyError) else MISUSED
+
+
+def _gate(console: Console, options: Namespace, rules: Rules, destination: Profile | None) -> int:
+    from ..decision_text import decision_text
+
     with run_source(options) as source:
         decision, contents = _decide(source, options, rules)
     fields = decision.as_dict()
-    if options.junit:
-        _write(options.junit, junit(decision))
-    if options.markdown:
-        _write(options.markdown, markdown(decision))
+    _write_reports(decision, options)
     try:
         if destination:
             fields["decision_id"] = _record(destination, decision, options)
     finally:
-        console.answer(fields, _text(decision, contents))
+        console.answer(fields, decision_text(decision, contents))
     return EXIT_CODES[decision.answer]
 
 
-def _decide(source: RunSource, options: argparse.Namespace, rules: Rules) -> tuple[Decision, Mapping[str, Content]]:
-    """The decision, and what the rows that broke a rule hold."""
+def _decide(source: RunSource, options: Namespace, rules: Rules) -> tuple[Decision, Mapping[str, Content]]:
+    """The decision, and the contents of the rows that broke a rule."""
+    from ...judging.judging import judge
+    from ...judging.run_names import find_pair, find_run
+
     baseline = None
     if options.baseline:
         before, after = find_pair(source, options.baseline, options.run, options.evaluation)
@@ -76,21 +89,27 @@ def _decide(source: RunSource, options: argparse.Namespace, rules: Rules) -> tup
 
 
 def _read_rules(path: Path) -> Rules:
+    from ...judging.rules import parse_rules
+
     try:
         return parse_rules(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"The rules in {path} cannot be read: {error}.") from None
 
 
-def _record_in(options: argparse.Namespace) -> Profile | None:
-    """Where the decision is recorded: nowhere if that is not wanted, or if no warehouse is spoken of."""
+def _recording_destination(options: Namespace) -> Profile | None:
+    """Where to record the decision: nowhere if not wanted, or if no warehouse is involved."""
     if options.no_record or (options.from_api and not options.destination):
         return None
-    return named_destination(options)
+    return chosen_destination(options)
 
 
 def _lock(destination: Profile | None, wait_seconds: float) -> AbstractContextManager[None]:
-    """The lock of a DuckDB file, which one program at a time can write to; other warehouses take a row any time."""
+    """The lock of a DuckDB file, which only one program at a time can write to; other warehouses need none."""
+    from ...loading.pipelines import lock_path
+    from ...warehouse.failures import destination_errors
+    from ...warehouse.locks import load_lock
+
     if destination is None or destination.type != "duckdb":
         return nullcontext()
     with destination_errors(destination):
@@ -98,13 +117,26 @@ def _lock(destination: Profile | None, wait_seconds: float) -> AbstractContextMa
     return load_lock(lock_path(location, ""), "recording a gate's decision", wait_seconds)
 
 
-def _record(destination: Profile, decision: Decision, options: argparse.Namespace) -> str:
+def _record(destination: Profile, decision: Decision, options: Namespace) -> str:
+    from ...loading.gate_record import record_decision
+    from ...times import utc_now
+    from ...warehouse.file_in_use import busy_if_in_use
+
     with busy_if_in_use(destination):
         return record_decision(destination, decision, utc_now(), "api" if options.from_api else "warehouse")
 
 
+def _write_reports(decision: Decision, options: Namespace) -> None:
+    from ...judging.decision_reports import junit, markdown
+
+    if options.junit:
+        _write(options.junit, junit(decision))
+    if options.markdown:
+        _write(options.markdown, markdown(decision))
+
+
 def _write(name: str, text: str) -> None:
-    """Writes a file; GitHub's summary of a step is added to. Raises `SettingsError`."""
+    """Writes a file, or appends to it if it is GitHub's summary of a step. Raises `SettingsError`."""
     try:
         is_summary = name == os.environ.get("GITHUB_STEP_SUMMARY")
         with Path(name).open("a" if is_summary else "w", encoding="utf-8") as file:
@@ -113,27 +145,4 @@ def _write(name: str, text: str) -> None:
         raise SettingsError(f"{name} cannot be written: {error}.") from None
 
 
-def _text(decision: Decision, contents: Mapping[str, Any]) -> str:
-    baseline = f", compared with {decision.baseline.label}" if decision.baseline else ""
-    lines = [f"{decision.run.label}{baseline}"]
-    for check in decision.checks:
-        lines.append(f"  {_MARKS[check.outcome]:10}  {check.text}")
-        shown = check.row_digests[:_MOST_ROWS] if check.outcome == "failed" else ()
-        lines += [f"              {digest[:12]}  {shortened(contents[digest].inputs)}" for digest in shown]
-    lines += [f"  note        {note}" for note in (*_power(decision), *decision.notes)]
-    summary = decision.reason if not decision.checks else _counts(decision)
-    return "\n".join(visible(line) for line in [*lines, f"{decision.answer.replace('_', ' ')}: {summary}"])
-
-
-def _power(decision: Decision) -> list[str]:
-    """The smallest changes that so many rows show, of what was compared with a baseline."""
-    return [
-        f"{check.rows} rows show a change of {check.rule} by {check.detectable:.3g} in four cases out of five."
-        for check in decision.checks
-        if check.detectable is not None and check.bound in ("max_drop", "max_rise")
-    ]
-
-
-def _counts(decision: Decision) -> str:
-    counts = {mark: sum(check.outcome == outcome for check in decision.checks) for outcome, mark in _MARKS.items()}
-    return ", ".join(f"{count} {mark.lower()}" for mark, count in counts.items() if count)
+COMMAND = Command("gate", "judge a run by rules, and fail if it breaks one", _EXAMPLES, _add_options, _run, _exit_code)

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-import argparse
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
-from ...errors import WeaveEvalError
-from ...warehouse.profiles import profile
-from ...warehouse.status import ProjectStatus, project_statuses
-from ..console import Console, quieten_libraries, visible
-from ..program import DONE
-from .exit_code import exit_code
+from ..command import Command
+from ..console import Console, visible
+from ..exit_codes import DONE
+from ..options import add_destination, add_json, chosen_destination
+
+if TYPE_CHECKING:
+    from ...warehouse.status import ProjectStatus
+
+_EXAMPLES = """\
+  weave-eval status
+  weave-eval status --destination postgres --json
+"""
 
 
-def run(options: argparse.Namespace) -> int:
+def _add_options(parser: ArgumentParser) -> None:
+    add_destination(parser)
+    add_json(parser, "print JSON, one object per project")
+
+
+def _run(console: Console, options: Namespace) -> int:
     """Prints what the warehouse holds of each project."""
-    console = Console(is_json=options.json)
-    quieten_libraries()
-    try:
-        destination = profile(options.destination, dataset=options.dataset)
-        found = project_statuses(destination)
-    except WeaveEvalError as error:
-        console.error(str(error))
-        return exit_code(error)
+    from ...warehouse.status import project_statuses
+
+    destination = chosen_destination(options)
+    found = project_statuses(destination)
     if not found and not options.json:
         console.text(f"{destination.name} ({destination.dataset}) holds no project yet.")
-    for one in found:
-        console.answer(one.as_dict(), visible(_status_text(one)))
+    for status in found:
+        console.answer(status.as_dict(), visible(_text(status)))
     return DONE
 
 
-def _status_text(status: ProjectStatus) -> str:
+def _text(status: ProjectStatus) -> str:
     shown = status.as_dict()
     runs = ", ".join(f"{count} {name}" for name, count in sorted(status.runs.items())) or "no runs"
     parts = [
@@ -42,3 +50,6 @@ def _status_text(status: ProjectStatus) -> str:
     parts += [f"{status.unreconciled_runs} not reconciled"] if status.unreconciled_runs else []
     parts += [f"last error: {status.last_error}"] if status.last_error else []
     return "; ".join(parts)
+
+
+COMMAND = Command("status", "show what a warehouse holds of each project", _EXAMPLES, _add_options, _run)

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ...judging.comparison import Comparison, Measurement, PairedMetric, RowChange
-from ...judging.run_results import Content
-from ...judging.statistics import ALPHA, Estimate
-from ..console import visible
+from ..judging.comparison import Comparison, Measurement, PairedMetric, RowChange
+from ..judging.run_results import Content
+from ..judging.statistics import ALPHA, Estimate
+from .console import visible
 
 WIDTH_OF_A_FILE = 160
 LONGEST_CONTENT = 140
@@ -27,7 +27,7 @@ _NAMES = {
 
 
 def print_comparison(found: Comparison, contents: Mapping[str, Content], count: int) -> None:
-    """Prints a comparison to stdout, of each kind of row at most `count`."""
+    """Prints a comparison to stdout, with at most `count` rows of each kind."""
     is_terminal = sys.stdout.isatty()
     console = Console(width=None if is_terminal else WIDTH_OF_A_FILE, highlight=False, soft_wrap=not is_terminal)
     console.print("\n".join(_headings(found)))
@@ -116,7 +116,7 @@ def _from_to(each: Measurement, name: str) -> str:
 
 
 def _regressions(found: Comparison, contents: Mapping[str, Content], count: int) -> Iterator[str]:
-    """The worst rows of every pass rate, and of numbers where no other metric is there."""
+    """The worst rows of every pass rate, or of the other metrics if there is no pass rate."""
     rates = [metric for metric in found.metrics if metric.kind == "pass_rate"]
     for metric in rates or found.metrics:
         if metric.regressions:
@@ -144,8 +144,15 @@ def _flaky(found: Comparison, contents: Mapping[str, Content], count: int) -> It
 
 
 def _shown(text: str) -> str:
-    """A text of the data, which neither rich nor a terminal takes for more than that."""
+    """Text from the data, in which neither rich nor a terminal finds anything to obey."""
     return escape(visible(text))
+
+
+def shown_rows(found: Comparison, count: int) -> set[str]:
+    """The rows whose inputs and outputs are shown: those that got worse, and those whose trials disagree."""
+    worse = {change.row_digest for metric in found.metrics for change in metric.regressions[:count]}
+    flaky = [rows for metrics in found.flaky_rows.values() for rows in metrics.values()]
+    return worse.union(*(rows[:count] for rows in flaky))
 
 
 def shortened(value: Any, length: int = LONGEST_CONTENT) -> str:

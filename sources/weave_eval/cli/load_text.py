@@ -1,21 +1,21 @@
-"""What a load did, in a sentence."""
+"""What a load did, on a terminal."""
 
 from __future__ import annotations
 
-from ...loading.load import LoadResult
-from ..alerts import send_alert
-from ..console import Console
-from ..program import DONE, FAILED
+from ..loading.load import LoadResult
+from .alerts import send_alert
+from .console import Console
+from .exit_codes import DONE, FAILED
 
 
-def show_result(console: Console, result: LoadResult) -> int:
+def show_load(console: Console, result: LoadResult) -> int:
     """Prints the outcome of a load; returns the exit code."""
-    console.result(result.as_dict(), result_text(result))
+    console.result(result.as_dict(), load_text(result))
     return show_doubts(console, result)
 
 
-def result_text(result: LoadResult) -> str:
-    """The outcome of a load for people."""
+def load_text(result: LoadResult) -> str:
+    """The outcome of a load in a sentence."""
     report = result.report
     if result.load_ids:
         did = f"read {report.runs_read} of {report.runs_listed} runs and loaded {result.rows} rows"
@@ -27,15 +27,15 @@ def result_text(result: LoadResult) -> str:
 
 
 def show_doubts(console: Console, result: LoadResult) -> int:
-    """Prints the warnings, and the runs that do not reconcile; returns the exit code."""
+    """Prints the warnings and the runs that do not reconcile; returns the exit code."""
     for warning in result.report.warnings:
         console.warning(f"{result.project}: {warning}")
     if not result.unreconciled:
         return DONE
     text = (
-        f"{result.project}: {len(result.unreconciled)} runs do not agree with what Weave says of them, also read a "
-        f"second time: {', '.join(result.unreconciled[:10])}. The table reconciliations says what differs; "
-        "they are read again by verify."
+        f"{result.project}: {len(result.unreconciled)} runs do not agree with what Weave says of them, even after "
+        f"they were read a second time: {', '.join(result.unreconciled[:10])}. The table reconciliations says what "
+        "differs; verify reads them again."
     )
     console.error(text)
     send_alert(text)
