@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +20,6 @@ import pytest
 import sqlglot
 from packaging.version import Version
 
-from tests.checkout import CHECKOUT
 from tests.loads import Place, delete_calls
 from tests.tables_of import Row
 from tests.weave_server.fixtures import PROJECT
@@ -94,17 +92,6 @@ class TestFiles:
         )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert done.stdout.split() == []
-
-    @pytest.mark.slow
-    def test_the_wheel_has_the_files(self, tmp_path: Path) -> None:
-        uv = shutil.which("uv") or "uv"
-        subprocess.run(
-            [uv, "build", "--wheel", "--out-dir", str(tmp_path), str(CHECKOUT)], check=True, capture_output=True
-        )
-        (wheel,) = tmp_path.glob("*.whl")
-        names = zipfile.ZipFile(wheel).namelist()
-        sources = {f"weave_eval/warehouse/views/{path.name}" for path in FILES}
-        assert sources | {"weave_eval/warehouse/views.json"} <= set(names)
 
 
 class TestCompiled:
