@@ -1,4 +1,4 @@
-"""dlt's view of the tables: schema, keys and how rows are replaced."""
+"""What dlt knows of the tables, wherever they are loaded to: schema, keys and how rows are replaced."""
 
 from __future__ import annotations
 
@@ -51,15 +51,13 @@ def _dlt_column(table: Table, column: Column) -> TColumnSchema:
 SCOPE = "run_id IN (SELECT run_id FROM {staging_table})"
 """Which rows of a table go when runs come."""
 
-_INDEXED_SCOPE = "run_id = ANY (ARRAY(SELECT DISTINCT run_id FROM {staging_table}))"
 
-
-def write_disposition(table: Table, *, is_indexed: bool = False) -> TWriteDispositionConfig:
+def write_disposition(table: Table, scope: str = SCOPE) -> TWriteDispositionConfig:
     """How rows replace older ones.
 
     A run is replaced whole: whatever the table holds of the runs in the load goes, and what was loaded comes. The
-    tombstones that stand for runs without rows select the run but are not inserted. `is_indexed` says that Postgres
-    has indexes: it knows nothing of the rows just staged, and would scan the whole table for `IN`.
+    tombstones that stand for runs without rows select the run but are not inserted. `scope` is SQL that tells those
+    rows of the table, with `{staging_table}` for what comes.
     """
     if table.replace == "key":
         return {"disposition": "merge", "strategy": "delete-insert"}
@@ -67,6 +65,6 @@ def write_disposition(table: Table, *, is_indexed: bool = False) -> TWriteDispos
         "disposition": "merge",
         "strategy": "delete-insert",
         "deduplicated": True,
-        "destination_scope": _INDEXED_SCOPE if is_indexed else SCOPE,
+        "destination_scope": scope,
         "source_filter": f"{table.kept} <> ''",
     }

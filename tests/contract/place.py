@@ -13,7 +13,7 @@ from tests.stand_ins.warehouse import Warehouse
 from tests.tables_of import OF_THE_LOAD, Row, Tables, lasting, ordered
 from weave_eval.tables import TABLES, Table
 from weave_eval.warehouse.engine import reading
-from weave_eval.warehouse.metadata import TYPES, sql_tables
+from weave_eval.warehouse.metadata import sql_tables, sql_types
 from weave_eval.warehouse.profiles import Profile
 from weave_eval.warehouse.views.model import View
 
@@ -63,10 +63,11 @@ def _canonical(value: Any) -> Any:
     return type(value), value
 
 
-def sql_view(view: View, dataset: str) -> sa.Table:
+def sql_view(view: View, profile: Profile) -> sa.Table:
     """A view as SQLAlchemy reads it."""
-    columns = [sa.Column(column.name, TYPES[column.type]) for column in view.columns]
-    return sa.Table(view.name, sa.MetaData(schema=dataset), *columns)
+    types = sql_types(profile.warehouse)
+    columns = [sa.Column(column.name, types[column.type]) for column in view.columns]
+    return sa.Table(view.name, sa.MetaData(schema=profile.dataset_of_views), *columns)
 
 
 class Reference(Place):
@@ -92,13 +93,13 @@ class Landing(Place):
         """Every table's rows, read through SQLAlchemy; JSON parsed, times in UTC."""
         with reading(self.profile) as connection:
             names = {name.split(".")[-1] for name in sa.inspect(connection).get_table_names(schema=self.dataset)}
-            stored = sql_tables(self.dataset)
+            stored = sql_tables(self.dataset, self.profile.warehouse)
             return {t.name: self._rows(connection, t, stored[t.name]) for t in TABLES if t.name in names}
 
     def view_rows(self, view: View) -> list[Row]:
         """A view's rows, read in the same way."""
         with reading(self.profile) as connection:
-            return self._rows(connection, view, sql_view(view, self.profile.dataset_of_views))
+            return self._rows(connection, view, sql_view(view, self.profile))
 
     def _rows(self, connection: sa.Connection, table: Table | View, stored: sa.Table) -> list[Row]:
         columns = stored.c

@@ -17,8 +17,8 @@ from tests.weave_server.process import WeaveServer
 from weave_eval.cli.exit_codes import BUSY, DONE
 from weave_eval.cli.program import main
 from weave_eval.loading.pipelines import lock_path
-from weave_eval.warehouse.database_lock import database_lock
 from weave_eval.warehouse.locks import load_lock
+from weave_eval.warehouse.project_lock import project_lock
 
 PROJECTS = ["acme/project-0", "acme/project-1"]
 
@@ -55,7 +55,7 @@ def test_a_load_of_the_same_project_on_another_machine_leaves(
 ) -> None:
     server.bulk(PROJECTS[0], rows=3)
     server.bulk(PROJECTS[1], rows=4)
-    with database_lock(landing.profile, PROJECTS[0]):
+    with project_lock(landing.profile, PROJECTS[0]):
         assert main(arguments(landing, PROJECTS[0])) == BUSY
         said = capsys.readouterr().err
         assert main(arguments(landing, PROJECTS[1])) == DONE
@@ -67,7 +67,7 @@ def test_a_load_of_the_same_project_on_another_machine_leaves(
 def test_a_load_waits_for_another_machine(landing: Landing, server: WeaveServer) -> None:
     server.bulk(PROJECTS[0], rows=3)
     with ExitStack() as held:
-        held.enter_context(database_lock(landing.profile, PROJECTS[0]))
+        held.enter_context(project_lock(landing.profile, PROJECTS[0]))
         threading.Timer(2.0, held.pop_all().close).start()
         assert main(arguments(landing, PROJECTS[0], "--wait", "60")) == DONE
     assert len(landing.tables()["trials"]) == 3

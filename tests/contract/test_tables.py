@@ -16,12 +16,11 @@ from dlt.destinations.sql_client import SqlClientBase
 from tests.contract.place import Landing
 from weave_eval.loading.pipelines import make_pipeline
 from weave_eval.tables import TABLES, TABLES_BY_NAME, ColumnType
-from weave_eval.warehouse import comments
-from weave_eval.warehouse.column_types import WAREHOUSE_TYPES
-from weave_eval.warehouse.comments import declared_comments, update_comments
+from weave_eval.warehouse import bigquery_api, comments
+from weave_eval.warehouse.comments import declared_comments
 from weave_eval.warehouse.engine import reading
-from weave_eval.warehouse.indexes import index_name, make_indexes
 from weave_eval.warehouse.metadata import sql_tables
+from weave_eval.warehouse.postgres_indexes import index_name
 
 DIFFERENCES: dict[str, dict[ColumnType, str]] = {
     "calls JSON columns STRING; JSON_TYPE answers varchar and double for string and number": {"json": "STRING"},
@@ -58,7 +57,7 @@ def present(landing: Landing) -> set[str]:
 
 
 def test_columns_have_the_warehouses_own_types(loaded: Landing) -> None:
-    types = dict(WAREHOUSE_TYPES[loaded.warehouse.name])
+    types = dict(loaded.profile.warehouse.column_types)
     for difference in loaded.warehouse.differences:
         types.update(DIFFERENCES.get(difference, {}))
     for name in present(loaded):
@@ -75,7 +74,7 @@ def test_keys_are_not_null(loaded: Landing) -> None:
 
 
 def test_names_that_are_words_of_sql_are_found(loaded: Landing) -> None:
-    rows = sa.select(sql_tables(loaded.dataset)["syncs"].c["rows"])
+    rows = sa.select(sql_tables(loaded.dataset, loaded.profile.warehouse)["syncs"].c["rows"])
     with reading(loaded.profile) as connection:
         assert [count["trials"] > 0 for count in connection.scalars(rows)] == [True]
         if loaded.warehouse.name == "snowflake":  # the stand-in would find it in lower case too
@@ -108,18 +107,19 @@ def test_a_changed_description_is_written_once(loaded: Landing, monkeypatch: pyt
     runs = TABLES_BY_NAME["evaluation_runs"]
     columns = tuple(dataclasses.replace(c, description=f"{ODD_TEXT} {c.name}") for c in runs.own_columns[:2])
     changed = dataclasses.replace(runs, description=ODD_TEXT, own_columns=columns + runs.own_columns[2:])
-    warehouse = loaded.warehouse
+    warehouse, kind = loaded.warehouse, loaded.profile.warehouse
     with sql_client(loaded) as sql:
-        assert update_comments(sql, warehouse.name) == 0
+        assert kind.update_comments(sql) == 0
         with monkeypatch.context() as patch:
-            patch.setattr(comments, "TABLES", (changed, *TABLES[1:]))
-            assert update_comments(sql, warehouse.name) == 3
-            assert update_comments(sql, warehouse.name) == 0
+            for module in (comments, bigquery_api):
+                patch.setattr(module, "TABLES", (changed, *TABLES[1:]))
+            assert kind.update_comments(sql) == 3
+            assert kind.update_comments(sql) == 0
     written = warehouse.comments(loaded.dataset)
     assert written["evaluation_runs", None] == ODD_TEXT
     assert written["evaluation_runs", columns[1].name] == f"{ODD_TEXT} {columns[1].name}"
     with sql_client(loaded) as sql:
-        assert update_comments(sql, warehouse.name) == 3
+        assert kind.update_comments(sql) == 3
 
 
 def test_indexes_are_made_once(loaded: Landing) -> None:
@@ -127,7 +127,7 @@ def test_indexes_are_made_once(loaded: Landing) -> None:
         pytest.skip("only Postgres has indexes")
     with sql_client(loaded) as sql:
         found = {row[0]: row[1] for row in sql.execute_sql(INDEXES, loaded.dataset) or ()}
-        assert make_indexes(sql, "postgres") == 0
+        assert loaded.profile.warehouse.make_indexes(sql) == 0
         for name in present(loaded):
             table = TABLES_BY_NAME[name]
             assert found[index_name(table)].endswith(f"({', '.join(table.cluster)})")

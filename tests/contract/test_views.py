@@ -27,12 +27,12 @@ from tests.weave_server.process import WeaveServer
 from weave_eval.demo.api import DemoApi
 from weave_eval.loading.load import LoadOptions, load_project, resolve_settings
 from weave_eval.loading.pipelines import make_pipeline
-from weave_eval.warehouse.column_types import WAREHOUSE_TYPES
-from weave_eval.warehouse.views import catalogue as view_catalogue
-from weave_eval.warehouse.views import making as view_making
+from weave_eval.warehouse.completing import make_views, view_place
+from weave_eval.warehouse.snowflake import Snowflake
+from weave_eval.warehouse.views import place as views_place
+from weave_eval.warehouse.views.catalogue import Mark
 from weave_eval.warehouse.views.compiling.compiled_views import compiled_queries
 from weave_eval.warehouse.views.compiling.view_file import view_files
-from weave_eval.warehouse.views.making import make_views
 from weave_eval.warehouse.views.model import View, ViewColumn, views
 
 JSON_TEXTS = {"input_text", "field_value"}
@@ -134,7 +134,7 @@ def test_odd_values_are_the_same_everywhere(loaded: Landing, expected: tuple[Row
 def test_columns_have_the_warehouses_own_types(demo_landing: Landing) -> None:
     if demo_landing.warehouse.differences:
         pytest.skip("stand-ins know the types of tables only")
-    types = WAREHOUSE_TYPES[demo_landing.warehouse.name]
+    types = demo_landing.profile.warehouse.column_types
     for view in views():
         found = demo_landing.warehouse.columns(demo_landing.dataset, view.name)
         assert [*found] == [column.name for column in view.columns]
@@ -173,9 +173,10 @@ def snowflake_statement(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     landing = Landing(None, PROJECT, tmp_path, _Named("snowflake"), "weave")  # type: ignore[arg-type]
     client = pipeline_of(landing).destination_client()
     assert isinstance(client, SqlJobClientBase)
-    made = view_making.definitions(client.sql_client, landing.profile, "weave_eval weave 0123456789abcdef")
+    place = view_place(client, landing.profile)
+    made = place.definitions(Mark("weave", "0123456789abcdef"))
     (definition,) = (one for one in made if one.view.name == "fct_trials")
-    return view_making._snowflake_statement(client.sql_client, definition)
+    return Snowflake().view_statement(place, definition)
 
 
 @dataclasses.dataclass
@@ -207,7 +208,7 @@ def test_views_that_are_there_cost_one_query(demo_landing: Landing, monkeypatch:
         monkeypatch.setattr(type(client.sql_client), "execute_query", counted)
         assert make_views(client, demo_landing.profile) == 0
         assert len(statements) == (0 if demo_landing.warehouse.name == "bigquery" else 1)
-        monkeypatch.setattr(view_catalogue, "fingerprint", lambda: "0123456789abcdef")
+        monkeypatch.setattr(views_place, "fingerprint", lambda: "0123456789abcdef")
         assert make_views(client, demo_landing.profile) == len(views())
         assert make_views(client, demo_landing.profile) == 0
         monkeypatch.undo()
@@ -275,8 +276,8 @@ def test_what_was_granted_stays(landing: Landing, monkeypatch: pytest.MonkeyPatc
         cursor.execute(f"GRANT SELECT ON {view} TO {role} WITH GRANT OPTION; GRANT SELECT ON {view} TO PUBLIC")
         before = grants(cursor, landing.dataset)
         with client_of(landing) as client, monkeypatch.context() as patch:
-            patch.setattr(view_making, "views", lambda: version)
-            patch.setattr(view_catalogue, "fingerprint", lambda: "0123456789abcdef")
+            patch.setattr(views_place, "views", lambda: version)
+            patch.setattr(views_place, "fingerprint", lambda: "0123456789abcdef")
             make_views(client, landing.profile)
         assert grants(cursor, landing.dataset) == before
         assert (role, "SELECT", "YES") in before
@@ -294,8 +295,8 @@ def grants(cursor: Any, dataset: str) -> set[tuple[str, ...]]:
 def test_a_view_that_somebody_builds_on_stays_and_says_so(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     with session(landing.warehouse) as cursor:
         cursor.execute(f"CREATE VIEW {landing.dataset}.mine AS SELECT rank FROM {landing.dataset}.{LAST}")
-        monkeypatch.setattr(view_making, "views", lambda: CHANGED)
-        monkeypatch.setattr(view_catalogue, "fingerprint", lambda: "0123456789abcdef")
+        monkeypatch.setattr(views_place, "views", lambda: CHANGED)
+        monkeypatch.setattr(views_place, "fingerprint", lambda: "0123456789abcdef")
         landing.server.bulk(PROJECT, runs=1, rows=3, name="more")
         result = landing.load()
         assert result.status == "loaded"
@@ -310,7 +311,7 @@ def test_a_long_query_is_not_disturbed(landing: Landing, monkeypatch: pytest.Mon
     with session(landing.warehouse) as cursor:
         cursor.execute(f"BEGIN; SELECT count(*) FROM {landing.dataset}.fct_trials")
         with monkeypatch.context() as patch:
-            patch.setattr(view_catalogue, "fingerprint", lambda: "0123456789abcdef")
+            patch.setattr(views_place, "fingerprint", lambda: "0123456789abcdef")
             landing.server.bulk(PROJECT, runs=1, rows=3, name="more")
             result = landing.load()
         assert result.status == "loaded"

@@ -20,6 +20,7 @@ from weave_eval.demo.story import FLAKY_ROWS, QUERIES, REGRESSIONS, Query, answe
 from weave_eval.errors import NotFoundError, RefusedKeyError
 from weave_eval.reading.discovery import list_runs, read_v2_run
 from weave_eval.times import parse_time
+from weave_eval.warehouse.profiles import Profile
 from weave_eval.weave.run_filter import RunFilter
 
 RUNS = 15
@@ -305,7 +306,7 @@ class TestStory:
     """What is printed."""
 
     def test_summary_counts_runs_and_rows(self, tables: Connection) -> None:
-        said = summary(tables)
+        said = summary(tables, Profile("duckdb", "duckdb", "weave", {}))
         first = "15 evaluation runs from 2026-10-30 to 2026-11-20: 13 completed, 1 failed, 1 running."
         assert said.splitlines()[0] == first
         assert "trials            316" in said

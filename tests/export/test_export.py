@@ -27,6 +27,7 @@ from weave_eval.export import excel_file
 from weave_eval.export.export_file import write_csv, write_spreadsheet_csv
 from weave_eval.export.query_result import QueryResult
 from weave_eval.export.select_statement import select_statement
+from weave_eval.warehouse.registry import warehouse_of
 
 Export = Callable[..., tuple[int, str]]
 TEXTS = st.lists(st.one_of(st.none(), st.text(st.characters(codec="utf-8", exclude_characters="\x00"))), min_size=1)
@@ -222,12 +223,17 @@ QUALIFIED = [
 
 @pytest.mark.parametrize(("sql", "expected"), QUALIFIED)
 def test_bare_names_are_those_of_the_dataset(sql: str, expected: str) -> None:
-    assert select_statement(sql, "duckdb", lambda name: "v" if name == "dim_runs" else "d") == expected
+    assert select_statement(sql, warehouse_of("duckdb"), lambda name: "v" if name == "dim_runs" else "d") == expected
 
 
 def test_names_are_quoted_as_the_warehouse_wants() -> None:
-    assert select_statement("SELECT * FROM scores", "snowflake", lambda _: "d") == 'SELECT * FROM "D".scores'
-    assert select_statement("SELECT * FROM `scores`", "bigquery", lambda _: "d") == "SELECT * FROM `d`.`scores`"
+    assert (
+        select_statement("SELECT * FROM scores", warehouse_of("snowflake"), lambda _: "d") == 'SELECT * FROM "D".scores'
+    )
+    assert (
+        select_statement("SELECT * FROM `scores`", warehouse_of("bigquery"), lambda _: "d")
+        == "SELECT * FROM `d`.`scores`"
+    )
 
 
 @pytest.mark.parametrize(
@@ -250,7 +256,7 @@ def test_names_are_quoted_as_the_warehouse_wants() -> None:
 )
 def test_only_one_select_is_taken(sql: str, warehouse: str) -> None:
     with pytest.raises(SettingsError, match=r"Only one SELECT|cannot be read as SQL"):
-        select_statement(sql, warehouse, lambda _: "d")
+        select_statement(sql, warehouse_of(warehouse), lambda _: "d")
 
 
 def test_refusals_leave_no_file(export: Export, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import JSON, Column, MetaData, Table, create_engine, delete, insert, select, update
+from sqlalchemy import Column, MetaData, Table, create_engine, delete, insert, select, update
 from sqlalchemy.schema import CreateSchema
 
 from tests.loads import Place
@@ -18,8 +18,10 @@ from tests.weave_server.fixtures import Project
 from tests.weave_server.process import WeaveServer
 from weave_eval.proof.landed import landed
 from weave_eval.proof.reconcile import ApiFacts, Landed, Leaf, Reconciliation, reconcile
+from weave_eval.tables import TABLES_BY_NAME
 from weave_eval.warehouse.metadata import sql_tables
 from weave_eval.warehouse.profiles import Profile
+from weave_eval.warehouse.registry import warehouse_of
 from weave_eval.warehouse.table_reader import TableReader, table_reader
 from weave_eval.weave.pages import parse_page
 
@@ -47,7 +49,10 @@ def reader(warehouse: Warehouse) -> Iterator[TableReader]:
     """A reader of a dataset in each warehouse, with rows, trials and scores of two runs."""
     engine = create_engine(warehouse.sqlalchemy_url, connect_args=dict(warehouse.sqlalchemy_arguments))
     dataset = warehouse.new_dataset()
-    tables = {name: without_json(sql_tables(dataset)[name]) for name in ("result_rows", "trials", "scores")}
+    tables = {
+        name: without_json(sql_tables(dataset, warehouse_of(warehouse.name))[name])
+        for name in ("result_rows", "trials", "scores")
+    }
     with engine.connect() as opened:
         opened.execute(CreateSchema(dataset))
         for table in tables.values():
@@ -66,7 +71,8 @@ def reader(warehouse: Warehouse) -> Iterator[TableReader]:
 
 def without_json(table: Table) -> Table:
     """The table as every dialect can create it."""
-    columns = (Column(column.name, column.type) for column in table.columns if not isinstance(column.type, JSON))
+    kinds = {column.name: column.type for column in TABLES_BY_NAME[table.name].columns}
+    columns = (Column(column.name, column.type) for column in table.columns if kinds[column.name] != "json")
     return Table(table.name, MetaData(schema=table.schema), *columns)
 
 
@@ -188,7 +194,7 @@ def test_what_privacy_hides_is_in_no_file_and_every_run_reconciles(sdk_project: 
 )
 def test_what_is_lost_or_changed_later_is_found(loaded: Place, table: str, damage: dict[str, Any] | None) -> None:
     """Of one run, one row of a table is lost or changed."""
-    target = sql_tables(DATASET)[table]
+    target = sql_tables(DATASET, warehouse_of("duckdb"))[table]
     key = target.c[{"result_rows": "result_row_id", "trials": "trial_id", "scores": "score_id"}[table]]
     engine = create_engine(f"duckdb:///{loaded.file}")
     with engine.begin() as connection:

@@ -27,11 +27,12 @@ from tests.weave_server.process import WeaveServer
 from weave_eval.errors import SettingsError
 from weave_eval.loading.pipelines import make_pipeline
 from weave_eval.tables import TABLES
+from weave_eval.warehouse.completing import make_views
 from weave_eval.warehouse.profiles import Profile, profile
+from weave_eval.warehouse.registry import warehouse_of
 from weave_eval.warehouse.views.compiling.compiled_views import compiled_text, fingerprint_of
-from weave_eval.warehouse.views.compiling.dialects import in_words_of, relations
+from weave_eval.warehouse.views.compiling.dialects import relations, translated
 from weave_eval.warehouse.views.compiling.view_file import FOLDER, ViewFile, view_files
-from weave_eval.warehouse.views.making import make_views
 from weave_eval.warehouse.views.model import COMPILED, CompiledViews, View, fingerprint, view_names, views
 
 FILES = sorted(FOLDER.glob("*.sql"))
@@ -41,8 +42,11 @@ READ = {file.name: relations(file.sql) for file in view_files()}
 EXPLAINED = "EXPLAIN SELECT * FROM weave.{}"
 
 
-def in_weave(name: str) -> tuple[str, ...]:
-    return "weave", name
+def in_dialect(warehouse: str, sql: str) -> str:
+    """A query on tables of the dataset `weave`, translated."""
+    dialect = warehouse_of(warehouse).dialect
+    assert dialect
+    return translated(sql, dialect, lambda name: ("weave", name))
 
 
 class TestFiles:
@@ -132,19 +136,19 @@ class TestDialects:
     def test_fields_in_bigquery_and_snowflake(self) -> None:
         """The stand-ins take other spellings too, the real services do not."""
         sql = "SELECT f.name AS a, f.value AS b FROM t AS d CROSS JOIN json_fields(d.x) AS f(name, value)"
-        bigquery = " ".join(in_words_of("bigquery", sql, in_weave).split())
+        bigquery = " ".join(in_dialect("bigquery", sql).split())
         name = "CASE WHEN STARTS_WITH(`f`, '\"') THEN JSON_VALUE(`f`, '$') ELSE `f` END"
         assert f"SELECT {name} AS `a`" in bigquery
         assert f"JSON_VALUE( `d`.`x`[{name}], '$' )" in bigquery
         assert bigquery.endswith("FROM `weave`.`t` AS `d` CROSS JOIN UNNEST(JSON_KEYS(`d`.`x`, 1)) AS `f`")
-        snowflake = " ".join(in_words_of("snowflake", sql, in_weave).split())
+        snowflake = " ".join(in_dialect("snowflake", sql).split())
         assert snowflake.startswith('SELECT "F"."KEY" AS "A", CAST("F"."VALUE" AS VARCHAR) AS "B" FROM "weave"."t"')
         assert 'CROSS JOIN LATERAL FLATTEN(INPUT => CASE WHEN IS_OBJECT("D"."X") THEN "D"."X" END)' in snowflake
 
     def test_exists_is_a_count_in_snowflake(self) -> None:
         sql = "SELECT a FROM t WHERE b OR EXISTS (SELECT 1 FROM u WHERE u.c = t.a)"
-        assert "EXISTS" in in_words_of("postgres", sql, in_weave)
-        snowflake = " ".join(in_words_of("snowflake", sql, in_weave).split())
+        assert "EXISTS" in in_dialect("postgres", sql)
+        snowflake = " ".join(in_dialect("snowflake", sql).split())
         assert 'OR ( SELECT COUNT(*) FROM "weave"."u" AS "U" WHERE "U"."C" = "T"."A" ) > 0' in snowflake
 
 
@@ -316,12 +320,12 @@ def views_by_name() -> dict[str, View]:
 
 def patch_views(monkeypatch: pytest.MonkeyPatch, changed: list[View]) -> None:
     """Makes `changed` the views of a version of its own."""
-    for module in ("making", "catalogue"):
+    for module in ("place", "catalogue"):
         monkeypatch.setattr(
             f"weave_eval.warehouse.views.{module}.view_names", lambda: sorted(view.name for view in changed)
         )
-    monkeypatch.setattr("weave_eval.warehouse.views.making.views", lambda: tuple(changed))
-    monkeypatch.setattr("weave_eval.warehouse.views.catalogue.fingerprint", lambda: "0123456789abcdef")
+    monkeypatch.setattr("weave_eval.warehouse.views.place.views", lambda: tuple(changed))
+    monkeypatch.setattr("weave_eval.warehouse.views.place.fingerprint", lambda: "0123456789abcdef")
 
 
 REPLACED = ("evaluation_runs", "result_rows", "trials", "scores", "reconciliations")

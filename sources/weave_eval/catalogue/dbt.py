@@ -8,8 +8,7 @@ from typing import Any
 import yaml
 
 from ..tables import Column
-from ..warehouse.column_types import WAREHOUSE_TYPES
-from ..warehouse.names import joined_key, stored_name
+from ..warehouse.base import Warehouse
 from ..warehouse.profiles import Profile
 from .relations import Reference, Relation, references, relations
 
@@ -64,8 +63,10 @@ def _source(name: str, description: str, destination: Profile, *, is_view: bool)
     return {
         "name": name,
         "description": description,
-        "schema": f"{{{{ var('{name}_schema', '{stored_name(dataset, destination.type)}') }}}}",
-        "tables": [_table(one, destination.type) for one in relations() if one.is_view == is_view and _is_there(one)],
+        "schema": f"{{{{ var('{name}_schema', '{destination.warehouse.stored_name(dataset)}') }}}}",
+        "tables": [
+            _table(one, destination.warehouse) for one in relations() if one.is_view == is_view and _is_there(one)
+        ],
     }
 
 
@@ -74,10 +75,11 @@ def _is_there(relation: Relation) -> bool:
     return relation.name != "predictions"
 
 
-def _table(relation: Relation, warehouse: str) -> dict[str, Any]:
+def _table(relation: Relation, warehouse: Warehouse) -> dict[str, Any]:
+    stored = warehouse.stored_name(relation.name)
     return {
         "name": relation.name,
-        **({"identifier": relation.name.upper()} if warehouse == "snowflake" else {}),
+        **({"identifier": stored} if stored != relation.name else {}),
         "description": relation.description,
         **({"config": _FRESHNESS[relation.name]} if relation.name in _FRESHNESS else {}),
         **_tests(_of_key(relation, warehouse)),
@@ -85,18 +87,18 @@ def _table(relation: Relation, warehouse: str) -> dict[str, Any]:
     }
 
 
-def _of_key(relation: Relation, warehouse: str) -> Iterator[Any]:
+def _of_key(relation: Relation, warehouse: Warehouse) -> Iterator[Any]:
     """A key of several columns is unique as a whole."""
     if len(relation.key) > 1 and relation.name not in _LONG:
-        key = joined_key(relation.key, WAREHOUSE_TYPES[warehouse]["text"])
+        key = warehouse.joined_key(relation.key)
         yield {"unique": {"name": f"unique_{relation.name}_key", "column_name": f"({key})"}}
 
 
-def _column(relation: Relation, column: Column, warehouse: str) -> dict[str, Any]:
+def _column(relation: Relation, column: Column, warehouse: Warehouse) -> dict[str, Any]:
     return {
         "name": column.name,
         "description": column.description,
-        "data_type": WAREHOUSE_TYPES[warehouse][column.type],
+        "data_type": warehouse.column_types[column.type],
         **({"config": {"meta": {"origin": column.origin}}} if column.origin else {}),
         **(_tests(_of_column(relation, column)) if relation.name not in _LONG else {}),
     }

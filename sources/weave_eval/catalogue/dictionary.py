@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
-from ..tables import Column
-from ..warehouse.column_types import WAREHOUSE_TYPES, WAREHOUSES
+from ..tables import Column, ColumnType
+from ..warehouse.registry import warehouses
 from .relations import Reference, Relation, references, relations
 
 _INTRODUCTION = """# Data dictionary
@@ -47,9 +47,9 @@ def views_table() -> str:
 
 def types_table() -> str:
     """The type that each kind of column has in each warehouse, in Markdown."""
-    kinds = WAREHOUSE_TYPES["duckdb"]
-    rows = ((kind, *(WAREHOUSE_TYPES[name][kind] for name in WAREHOUSES)) for kind in kinds)
-    return _table(("column", *WAREHOUSES.values()), rows)
+    known = warehouses()
+    rows = ((kind, *(warehouse.column_types[kind] for warehouse in known)) for kind in get_args(ColumnType))
+    return _table(("column", *(warehouse.title for warehouse in known)), rows)
 
 
 def tables_diagram() -> str:
@@ -144,7 +144,7 @@ def _column_as_dict(relation: Relation, column: Column) -> dict[str, Any]:
     said: dict[str, Any] = {
         "name": column.name,
         "type": column.type,
-        "types": {name: types[column.type] for name, types in WAREHOUSE_TYPES.items()},
+        "types": {warehouse.type: warehouse.column_types[column.type] for warehouse in warehouses()},
         "description": column.description,
         "is_key": column.name in relation.key,
     }

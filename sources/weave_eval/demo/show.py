@@ -7,7 +7,7 @@ import tempfile
 from ..cli.console import Console
 from ..loading.load import LoadOptions, load_project, resolve_settings
 from ..warehouse.engine import reading
-from ..warehouse.profiles import Profile
+from ..warehouse.profiles import DEFAULT_DATASET, DEFAULT_PROFILE, Profile
 from .api import DemoApi
 from .story import QUERIES, answer, summary
 
@@ -23,8 +23,8 @@ def show_demo(console: Console, profile: Profile) -> int:
         result = load_project(settings, profile, LoadOptions(pipelines_dir=folder))
     console.text(f"Loaded {result.rows} rows of the recorded project {result.project} into {profile.name}.\n")
     with reading(profile) as connection:
-        console.text(summary(connection, profile.dataset))
-        if profile.type == "duckdb" and profile.dataset == "weave":
+        console.text(summary(connection, profile))
+        if (profile.type, profile.dataset) == (DEFAULT_PROFILE, DEFAULT_DATASET):
             first, *others = QUERIES
             console.text(f"\n{first.title}\n\n{first.sql}\n\n{answer(connection, first)}")
             for query in others:

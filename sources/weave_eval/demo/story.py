@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, func, inspect, select, text
 
 from ..warehouse.metadata import sql_tables
+from ..warehouse.profiles import Profile
 
 
 class Query(NamedTuple):
@@ -90,15 +91,15 @@ QUERIES = (PASS_RATES, REGRESSIONS, FLAKY_ROWS)
 """Queries to try on the demo's tables, in schema `weave`."""
 
 
-def summary(connection: Connection, dataset: str = "weave") -> str:
+def summary(connection: Connection, profile: Profile) -> str:
     """A few lines on the tables: runs by status, the days that they span, rows by table."""
-    tables = sql_tables(dataset)
+    tables = sql_tables(profile.dataset, profile.warehouse)
     runs = tables["evaluation_runs"].c
     by_status = connection.execute(select(runs.status, func.count()).group_by(runs.status)).all()
     first, last = connection.execute(select(func.min(runs.started_at), func.max(runs.started_at))).one()
     counts = ", ".join(f"{count} {status}" for status, count in sorted(by_status, key=lambda row: -row[1]))
     total = sum(count for _, count in by_status)
-    there = set(inspect(connection).get_table_names(schema=dataset))
+    there = set(inspect(connection).get_table_names(schema=profile.dataset))
     rows = {name: connection.scalar(select(func.count()).select_from(tables[name])) for name in tables if name in there}
     span = f"from {first:%Y-%m-%d} to {last:%Y-%m-%d}" if total else ""
     return "\n".join([f"{total} evaluation runs {span}: {counts}.", "", *_aligned(list(rows.items()))])

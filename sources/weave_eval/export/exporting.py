@@ -14,7 +14,6 @@ from ..errors import SettingsError
 from ..files import whole_file
 from ..tables import TABLES_BY_NAME
 from ..warehouse.engine import reading
-from ..warehouse.names import qualified_name
 from ..warehouse.profiles import Profile
 from ..warehouse.views.model import view_names
 from .export_file import write_csv, write_parquet, write_spreadsheet_csv
@@ -50,7 +49,7 @@ def export(asked: str, destination: Profile, path: Path, *, is_for_spreadsheet: 
     write = _writer(path, is_for_spreadsheet=is_for_spreadsheet)
     sql = _statement(asked, destination)
     with reading(destination) as connection, whole_file(path) as part:
-        answer = query_result(connection, sql, destination.type)
+        answer = query_result(connection, sql, destination.warehouse)
         counted = _Counted(answer)
         warnings = write(QueryResult(answer.schema, counted.batches()), part)
     return Exported(path, counted.rows, len(answer.schema), warnings)
@@ -77,11 +76,11 @@ def _statement(asked: str, destination: Profile) -> str:
 
     name = asked.strip()
     if not name.isidentifier():
-        return select_statement(asked, destination.type, dataset_of)
+        return select_statement(asked, destination.warehouse, dataset_of)
     if name not in (*TABLES_BY_NAME, *views):
         known = ", ".join((*TABLES_BY_NAME, *views))
         raise SettingsError(f"There is no table or view {name!r}. There are: {known}.")
-    return f"SELECT * FROM {qualified_name(dataset_of(name), name, destination.type)}"
+    return f"SELECT * FROM {destination.warehouse.qualified_name(dataset_of(name), name)}"
 
 
 def _writer(path: Path, *, is_for_spreadsheet: bool) -> Write:

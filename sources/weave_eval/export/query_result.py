@@ -12,7 +12,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, CursorResult
 
 from ..errors import DestinationError, SettingsError
-from .result_types import Description, arrow_type
+from ..warehouse.base import ColumnDescription, Warehouse
 
 _BATCH_ROWS = 2_000
 
@@ -28,54 +28,36 @@ class QueryResult:
     batches: Iterator[pa.RecordBatch]
 
 
-def query_result(connection: Connection, sql: str, warehouse: str) -> QueryResult:
+def query_result(connection: Connection, sql: str, warehouse: Warehouse) -> QueryResult:
     """Runs a query that only reads; where the warehouse knows such transactions, in one that cannot write.
 
     JSON comes as its text. Raises `SettingsError` if two columns have the same name.
     """
-    if warehouse == "postgres":
-        connection = connection.execution_options(postgresql_readonly=True)
-    _keep_json_text(connection, warehouse)
-    # BigQuery's driver alone takes %% for % in a query without parameters.
-    text = sql.replace("%", "%%") if warehouse == "bigquery" else sql
-    options = connection.execution_options(stream_results=True, max_row_buffer=_BATCH_ROWS, no_parameters=True)
-    answer = options.exec_driver_sql(text)
+    connection.dialect._json_deserializer = str  # type: ignore[attr-defined]  # noqa: SLF001 - parsed and written again, 1.50 would be 1.5
+    ready = warehouse.for_export(connection)
+    options = ready.execution_options(stream_results=True, max_row_buffer=_BATCH_ROWS, no_parameters=True)
+    answer = options.exec_driver_sql(warehouse.driver_sql(sql))
     schema, conversions = _columns(answer, warehouse)
     return QueryResult(schema, _batches(answer, schema, conversions))
 
 
-def _keep_json_text(connection: Connection, warehouse: str) -> None:
-    """Lets JSON come as it is stored: parsed and written again, 1.50 would be 1.5."""
-    connection.dialect._json_deserializer = str  # type: ignore[attr-defined]  # noqa: SLF001 - else an engine's argument
-    if warehouse != "postgres":
-        return
-    from psycopg2.extras import register_default_json, register_default_jsonb  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
-
-    for register in (register_default_json, register_default_jsonb):
-        register(connection.connection.driver_connection, loads=str)
-
-
-def _columns(answer: CursorResult[Any], warehouse: str) -> tuple[pa.Schema, list[Convert | None]]:
+def _columns(answer: CursorResult[Any], warehouse: Warehouse) -> tuple[pa.Schema, list[Convert | None]]:
     """The schema, and for each column how its values are converted, if they have to be."""
     assert answer.cursor is not None
     described = answer.cursor.description
-    names = [_name(column[0], warehouse) for column in described]
+    names = [warehouse.result_name(column[0]) for column in described]
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise SettingsError(f"The query has several columns called {', '.join(twice)}. Name them apart with AS.")
-    schema = pa.schema([(name, arrow_type(column, warehouse)) for name, column in zip(names, described, strict=True)])
+    schema = pa.schema([(name, warehouse.arrow_type(column)) for name, column in zip(names, described, strict=True)])
     return schema, [_conversion(field, column, warehouse) for field, column in zip(schema, described, strict=True)]
 
 
-def _conversion(field: Any, description: Description, warehouse: str) -> Convert | None:
+def _conversion(field: Any, description: ColumnDescription, warehouse: Warehouse) -> Convert | None:
     if pa.types.is_floating(field.type):
         return _float
     if not pa.types.is_string(field.type):
         return None
-    return _json_text if warehouse == "bigquery" and description[1] == "JSON" else _text
-
-
-def _name(name: str, warehouse: str) -> str:
-    return name.lower() if warehouse == "snowflake" and name.isupper() else name
+    return _json_text if warehouse.is_json(description) else _text
 
 
 def _batches(

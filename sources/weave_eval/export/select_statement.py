@@ -11,29 +11,29 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import traverse_scope
 
 from ..errors import SettingsError
-from ..warehouse.names import quoted_name
+from ..warehouse.base import Warehouse
 
 _WRITING = (exp.DML, exp.DDL, exp.Into, exp.Command, exp.Lock)
 _ONLY = "Only one SELECT statement can be exported"
 
 
-def select_statement(sql: str, warehouse: str, dataset_of: Callable[[str], str]) -> str:
+def select_statement(sql: str, warehouse: Warehouse, dataset_of: Callable[[str], str]) -> str:
     """The statement as it was written, with the dataset of its name put before each table that names none.
 
     Raises `SettingsError` for anything but one statement that only reads.
     """
     statement = _parsed(sql, warehouse)
     for start, name in sorted(_bare_tables(statement), reverse=True):
-        sql = f"{sql[:start]}{quoted_name(dataset_of(name), warehouse)}.{sql[start:]}"
+        sql = f"{sql[:start]}{warehouse.quoted_name(dataset_of(name))}.{sql[start:]}"
     return sql
 
 
-def _parsed(sql: str, warehouse: str) -> exp.Query:
+def _parsed(sql: str, warehouse: Warehouse) -> exp.Query:
     try:
-        parsed = sqlglot.parse(sql, read=warehouse)
+        parsed = sqlglot.parse(sql, read=warehouse.dialect.name if warehouse.dialect else None)
     except SqlglotError as error:
         reason = re.sub(r"\x1b\[\d+m", "", " ".join(str(error).split()))
-        raise SettingsError(f"The query cannot be read as SQL of {warehouse}: {reason}") from None
+        raise SettingsError(f"The query cannot be read as SQL of {warehouse.type}: {reason}") from None
     statements = [one for one in parsed if one and not isinstance(one, exp.Semicolon)]
     if len(statements) != 1:
         raise SettingsError(f"{_ONLY}; the query has {len(statements)}.")

@@ -15,11 +15,12 @@ from ..judging.judging import Decision
 from ..rows.flatten import VARYING, Tuples
 from ..rows.privacy import Privacy
 from ..tables import TABLES_BY_NAME
+from ..warehouse.completing import complete_tables
 from ..warehouse.failures import destination_errors
 from ..warehouse.profiles import Profile
 from ..weave.sanitize import to_json
 from .package_files import TableItem
-from .pipelines import complete_tables, project_slug, run_pipeline
+from .pipelines import project_slug, run_pipeline
 from .resources import current_package, source_of, table_resource
 from .sync_record import connector_version
 from .writer import RunWriter

@@ -23,15 +23,16 @@ from ..settings import Settings
 from ..state.decisions import PlannedRun
 from ..state.unproven import ReadRun, recall
 from ..times import parse_time, utc_now
-from ..warehouse.database_lock import database_lock
-from ..warehouse.failures import destination_errors
-from ..warehouse.file_in_use import busy_if_in_use
+from ..warehouse.completing import complete_tables
+from ..warehouse.failures import busy_if_in_use, destination_errors
+from ..warehouse.location import Location
 from ..warehouse.locks import load_lock
-from ..warehouse.profiles import Location, Profile
+from ..warehouse.profiles import Profile
+from ..warehouse.project_lock import project_lock
 from ..warehouse.stored import resolved_inputs, run_rows, stored_run_ids
 from ..weave.run_filter import RunFilter
 from .extraction import Extraction, Progress, Report, connect
-from .pipelines import complete_tables, lock_path, make_source, run_pipeline, saved_state
+from .pipelines import lock_path, make_source, run_pipeline, saved_state
 from .proving import Proof, proof_rows, prove
 from .records import Record, write_records
 from .resuming import Resumed, expected_state, finish_packages, resume
@@ -164,7 +165,7 @@ def locked(settings: Settings, profile: Profile, options: LoadOptions) -> Iterat
             load_lock(lock_path(location, settings.project), purpose, options.wait_seconds),
             busy_if_in_use(profile),
             destination_errors(profile),
-            database_lock(profile, settings.project, options.wait_seconds),
+            project_lock(profile, settings.project, options.wait_seconds),
         ):
             yield location, client
 
@@ -209,7 +210,7 @@ class Execution:
         if self._pipeline.has_pending_data:
             self._note(finish_packages(self._pipeline, self._profile))
         while self._extraction.has_more:
-            source = make_source(self._extraction, is_indexed=self._profile.type == "postgres")
+            source = make_source(self._extraction, self._profile.warehouse.merge_scope)
             self._note(run_pipeline(self._pipeline, source))
             if len(self._unsettled()) >= _SETTLED_TOGETHER:
                 self._settle()
@@ -241,7 +242,7 @@ class Execution:
         if self._is_complete:
             return []
         warnings = complete_tables(self._pipeline, self._profile)
-        self._is_complete = self._profile.has_views and not warnings
+        self._is_complete = self._profile.makes_views and not warnings
         return warnings
 
     def _prove_or_repeat(self) -> list[str]:

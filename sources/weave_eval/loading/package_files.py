@@ -1,7 +1,6 @@
 """Record batches to what dlt loads: few, large files handed over whole, in the format the warehouse reads best.
 
-DuckDB and Postgres get parquet. BigQuery and Snowflake get JSON lines, because their parquet loaders turn JSON into
-strings. Any other destination gets Arrow tables, which dlt writes as that destination likes.
+The warehouse's class says which. Destinations that we do not know get Arrow tables, which dlt writes as they like.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import dlt
 import msgspec
@@ -19,10 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..tables import TABLES_BY_NAME
+from ..warehouse.base import Form
 
-Form = Literal["parquet", "jsonl", "arrow"]
-
-_FORMS: dict[str, Form] = {"duckdb": "parquet", "postgres": "parquet", "bigquery": "jsonl", "snowflake": "jsonl"}
 # For lack of this hint, dlt turns parquet for Postgres into CSV, which cannot tell empty texts from missing ones.
 _HINTS: dict[Form, Any] = {"parquet": dlt.mark.make_hints(file_format="parquet"), "jsonl": None}
 _REPEATED = frozenset({"project_id", "run_id", "scorer_name", "path", "value_type", "_dlt_load_id"})
@@ -56,11 +53,6 @@ class TableItem(NamedTuple):
 
     table: str
     item: Any
-
-
-def form_for(destination_type: str | None) -> Form:
-    """The form in which a dlt destination type gets its rows."""
-    return _FORMS.get(destination_type or "", "arrow")
 
 
 class PackageFiles:

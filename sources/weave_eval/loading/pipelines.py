@@ -1,31 +1,24 @@
-"""The pipeline of a project: made, run, completed after a load; and its lock."""
+"""The pipeline of a project: made and run; and its lock."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import dlt
-import duckdb
-from dlt.common.destination.exceptions import DestinationException
 from dlt.common.pipeline import LoadInfo, get_dlt_pipelines_dir
-from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract.source import DltSource
 from dlt.pipeline.helpers import retry_schema_update
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
-from ..errors import DestinationError
+from ..schema import SCOPE
 from ..state.soundness import digest
-from ..warehouse.comments import update_comments
-from ..warehouse.failures import one_line
-from ..warehouse.indexes import make_indexes
+from ..warehouse.location import Location
 from ..warehouse.locks import require_writable
-from ..warehouse.profiles import Location, Profile
-from ..warehouse.views.making import make_views
+from ..warehouse.profiles import Profile
 from .extraction import Extraction
 from .resources import evaluation_resources, source_of
 
@@ -63,32 +56,9 @@ def saved_state(pipeline: dlt.Pipeline) -> Mapping[str, Any]:
     return state
 
 
-def complete_tables(pipeline: dlt.Pipeline, profile: Profile) -> list[str]:
-    """Makes the views, indexes and comments that are lacking; what stands in the way is a warning: the rows are in."""
-    warnings: list[str] = []
-    lacking = "some tables lack their index or comments"
-    with _noted(warnings, lacking), pipeline.destination_client() as client:
-        assert isinstance(client, SqlJobClientBase)
-        if profile.has_views:
-            with _noted(warnings, "the views are not those of this version"):
-                make_views(client, profile)
-        make_indexes(client.sql_client, profile.type)
-        update_comments(client.sql_client, profile.type)
-    return warnings
-
-
-@contextmanager
-def _noted(warnings: list[str], what: str) -> Iterator[None]:
-    """Turns an error into a warning."""
-    try:
-        yield
-    except (DestinationException, DestinationError, duckdb.Error) as error:
-        warnings.append(f"The rows are loaded, but {what}: {one_line(error)}")
-
-
-def make_source(extraction: Extraction, *, is_indexed: bool = False) -> DltSource:
-    """A dlt source that reads the next chunk of `extraction`."""
-    return source_of(evaluation_resources(extraction, is_indexed=is_indexed))
+def make_source(extraction: Extraction, scope: str = SCOPE) -> DltSource:
+    """A dlt source that reads the next chunk of `extraction`; `scope` as in `write_disposition`."""
+    return source_of(evaluation_resources(extraction, scope))
 
 
 def make_pipeline(project: str, profile: Profile, location: Location, pipelines_dir: str | None = None) -> dlt.Pipeline:

@@ -13,6 +13,7 @@ from ..rows.flatten import Tuples
 from ..rows.privacy import Privacy
 from ..state.unproven import forget
 from ..tables import TABLES_BY_NAME, tables_from
+from ..warehouse.registry import warehouse_behind
 from .package_files import TableItem
 from .pipelines import run_pipeline
 from .resources import current_package, source_of, table_resource
@@ -45,7 +46,7 @@ def write_records(
     `heartbeat` is remembered as the last time that all was well; None makes the next load leave a record too.
     """
     contents = _Contents(project, found, heartbeat, proven, removed)
-    run_pipeline(pipeline, _source(contents, is_indexed=_is_postgres(pipeline)))
+    run_pipeline(pipeline, _source(contents, warehouse_behind(pipeline.destination.destination_type).merge_scope))
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class _Contents:
     removed: Sequence[str]
 
 
-def _source(contents: _Contents, *, is_indexed: bool) -> DltSource:
+def _source(contents: _Contents, scope: str) -> DltSource:
     @dlt.resource(name="records", selected=False)
     def records() -> Iterator[TableItem]:
         package = current_package(WRITTEN)
@@ -72,9 +73,5 @@ def _source(contents: _Contents, *, is_indexed: bool) -> DltSource:
         heartbeats = saved.setdefault("heartbeats", {})
         heartbeats[contents.project] = contents.heartbeat.isoformat() if contents.heartbeat else None
 
-    resources = [table_resource(TABLES_BY_NAME[name], records, is_indexed=is_indexed) for name in WRITTEN]
+    resources = [table_resource(TABLES_BY_NAME[name], records, scope) for name in WRITTEN]
     return source_of(resources)
-
-
-def _is_postgres(pipeline: dlt.Pipeline) -> bool:
-    return pipeline.destination is not None and pipeline.destination.destination_type.endswith("postgres")

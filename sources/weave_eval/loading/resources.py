@@ -10,16 +10,17 @@ import dlt
 from dlt.extract import DltResource
 from dlt.extract.source import DltSource
 
-from ..schema import CONTRACT, SCHEMA_NAME, dlt_columns, dlt_schema, write_disposition
+from ..schema import CONTRACT, SCHEMA_NAME, SCOPE, dlt_columns, dlt_schema, write_disposition
 from ..tables import RECORD_TABLES, TABLES, Table
+from ..warehouse.registry import warehouse_behind
 from .extraction import Extraction
-from .package_files import Package, TableItem, form_for
+from .package_files import Package, TableItem
 
 _FILES = "weave_eval_files"
 
 
-def evaluation_resources(extraction: Extraction, *, is_indexed: bool = False) -> list[DltResource]:
-    """The resources, one a table, that share what `extraction` reads; `is_indexed` as in `write_disposition`.
+def evaluation_resources(extraction: Extraction, scope: str = SCOPE) -> list[DltResource]:
+    """The resources, one a table, that share what `extraction` reads; `scope` as in `write_disposition`.
 
     Predictions are selected where the settings ask for them.
     """
@@ -30,7 +31,7 @@ def evaluation_resources(extraction: Extraction, *, is_indexed: bool = False) ->
         yield from extraction.items(dlt.current.source_state(), current_package(tables))
 
     tables = [table for table in TABLES if table.name not in RECORD_TABLES]
-    resources = [table_resource(table, readings, is_indexed=is_indexed) for table in tables]
+    resources = [table_resource(table, readings, scope) for table in tables]
     for resource in resources:
         resource.selected = resource.name != "predictions" or extraction.has_predictions
     return resources
@@ -49,13 +50,13 @@ def current_package(tables: Collection[str]) -> Package:
     load_id = dlt.current.load_package_state()["load_id"]
     pipeline = dlt.current.pipeline()
     destination = pipeline.destination
-    kind = destination.destination_type.rsplit(".", 1)[-1]
+    form = warehouse_behind(destination.destination_type).form
     strategies = destination.capabilities().supported_merge_strategies or ()
     can_replace, folder = "delete-insert" in strategies, Path(pipeline.working_dir) / _FILES
-    return Package(load_id, frozenset(tables), form_for(kind), can_replace, folder)
+    return Package(load_id, frozenset(tables), form, can_replace, folder)
 
 
-def table_resource(table: Table, items: DltResource, *, is_indexed: bool = False) -> DltResource:
+def table_resource(table: Table, items: DltResource, scope: str = SCOPE) -> DltResource:
     """A resource that picks a table's items from those that `items` yields."""
 
     def pick(item: TableItem) -> Iterator[Any]:
@@ -63,6 +64,5 @@ def table_resource(table: Table, items: DltResource, *, is_indexed: bool = False
             yield item.item
 
     resource = dlt.transformer(pick, data_from=items, name=table.name)
-    disposition = write_disposition(table, is_indexed=is_indexed)
-    resource.apply_hints(write_disposition=disposition, columns=dlt_columns(table))
+    resource.apply_hints(write_disposition=write_disposition(table, scope), columns=dlt_columns(table))
     return resource

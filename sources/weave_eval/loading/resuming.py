@@ -36,9 +36,9 @@ from ..state.soundness import digest, is_sound
 from ..times import utc_now
 from ..warehouse.connection import job_client
 from ..warehouse.failures import is_out_of_room
-from ..warehouse.file_in_use import set_aside_unfinished
+from ..warehouse.location import Location
 from ..warehouse.lost_tables import Lost, find_lost, lost_text, restore_lost
-from ..warehouse.profiles import Location, Profile
+from ..warehouse.profiles import Profile
 from .pipelines import based_on, make_pipeline, pipeline_name, pipelines_folder, run_pipeline, saved_state
 
 _UNREADABLE = "The state that the last load left in the warehouse cannot be used: every run is read again."
@@ -69,7 +69,7 @@ class UnusableStateError(ValueError):
 
 def resume(project: str, profile: Profile, location: Location, pipelines_dir: str | None) -> Resumed:
     """The project's pipeline, in line with the warehouse."""
-    warnings = set_aside_unfinished(location)
+    warnings = profile.warehouse.set_aside_unfinished(location)
     pipeline = _readable(project, profile, location, pipelines_dir)
     with job_client(profile) as client:
         lost = restore_lost(client, profile)

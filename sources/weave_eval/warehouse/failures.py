@@ -22,7 +22,7 @@ from dlt.extract.exceptions import ResourceExtractionError
 from dlt.pipeline.exceptions import PipelineConfigMissing, PipelineStepFailed
 
 from ..api.redaction import redacted
-from ..errors import DefectError, DestinationError, SettingsError, WeaveEvalError, causes
+from ..errors import BusyError, DefectError, DestinationError, SettingsError, WeaveEvalError, causes
 from .profiles import Profile
 
 _PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*):\S+@")
@@ -41,6 +41,22 @@ def destination_errors(profile: Profile) -> Iterator[None]:
         if not is_out_of_room(error):
             raise
         raise _full(error) from None
+
+
+@contextmanager
+def busy_if_in_use(profile: Profile) -> Iterator[None]:
+    """Turns the error about a file that is in use into `BusyError`, which says so in a sentence."""
+    try:
+        yield
+    except DestinationError as error:
+        holder = profile.warehouse.file_holder(str(error))
+        if holder is None:
+            raise
+        who = f" ({holder})" if holder else ""
+        raise BusyError(
+            f"The {profile.warehouse.title} file of the destination {profile.name!r} is open in another program{who}, "
+            "such as a load. Nothing was done; run again later."
+        ) from None
 
 
 def explained(error: BaseException, profile: Profile) -> WeaveEvalError:

@@ -41,7 +41,7 @@ class WarehouseRuns:
 
     def __init__(self, connection: Connection, profile: Profile, project: str | None = None):
         self._connection = connection
-        self._tables = sql_tables(profile.dataset)
+        self._tables = sql_tables(profile.dataset, profile.warehouse)
         self._present = {name for name in _READ if inspect(connection).has_table(name, schema=profile.dataset)}
         self._project = project
         of_project = f" of {project}" if project else ""

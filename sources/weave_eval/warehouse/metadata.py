@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, DateTime, Dialect, Double, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Dialect, Double, MetaData, Table, Text
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from ..tables import TABLES, ColumnType
+from .base import Warehouse
 
 
-class _Variant(TypeDecorator[Any]):
-    """Snowflake's VARIANT, whose values come as JSON text."""
+class _JsonText(TypeDecorator[Any]):
+    """JSON whose text the driver hands over."""
 
-    impl = Text
+    impl = NullType
     cache_ok = True
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
@@ -22,21 +24,22 @@ class _Variant(TypeDecorator[Any]):
         return None if value is None else json.loads(value)
 
 
-TYPES: dict[ColumnType, TypeEngine[Any]] = {
-    "text": Text(),
-    "bigint": BigInteger(),
-    "double": Double(),
-    "bool": Boolean(),
-    "timestamp": DateTime(timezone=True),
-    "json": JSON().with_variant(_Variant(), "snowflake").with_variant(NullType(), "bigquery"),
-}
-"""SQLAlchemy's types of the columns."""
-
-
-def sql_tables(dataset: str) -> dict[str, Table]:
-    """SQLAlchemy tables by name, in the schema `dataset`."""
-    metadata = MetaData(schema=dataset)
+def sql_types(warehouse: Warehouse) -> Mapping[ColumnType, TypeEngine[Any]]:
+    """SQLAlchemy's types of the columns, to read them; JSON comes parsed."""
     return {
-        table.name: Table(table.name, metadata, *(Column(c.name, TYPES[c.type]) for c in table.columns))
+        "text": Text(),
+        "bigint": BigInteger(),
+        "double": Double(),
+        "bool": Boolean(),
+        "timestamp": DateTime(timezone=True),
+        "json": _JsonText() if warehouse.gives_json_as_text else NullType(),
+    }
+
+
+def sql_tables(dataset: str, warehouse: Warehouse) -> dict[str, Table]:
+    """SQLAlchemy tables by name, in the schema `dataset`."""
+    metadata, types = MetaData(schema=dataset), sql_types(warehouse)
+    return {
+        table.name: Table(table.name, metadata, *(Column(c.name, types[c.type]) for c in table.columns))
         for table in TABLES
     }

@@ -6,7 +6,6 @@ secrets and config files first, so these complete and override a profile.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -23,17 +22,14 @@ from tomlkit.exceptions import TOMLKitError
 
 from ..errors import SettingsError
 from ..schema import SCHEMA_NAME
+from .base import Warehouse
+from .location import Location
+from .registry import warehouse_of, warehouses
 
 FILE_NAME = "destinations.toml"
 DEFAULT_PROFILE = "duckdb"
 DEFAULT_DATASET = "weave"
 
-_DRIVERS = {
-    "duckdb": ("duckdb",),
-    "postgres": ("psycopg2", "adbc_driver_postgresql"),
-    "bigquery": ("google.cloud.bigquery", "sqlalchemy_bigquery"),
-    "snowflake": ("snowflake.connector", "snowflake.sqlalchemy"),
-}
 _BUILT_IN = {DEFAULT_PROFILE: {"type": "duckdb", "dataset": DEFAULT_DATASET, "credentials": "weave_eval.duckdb"}}
 
 _DECLARED: dict[str, dict[str, Any]] = {"destination": {}}
@@ -41,34 +37,8 @@ _DECLARED: dict[str, dict[str, Any]] = {"destination": {}}
 
 
 @dataclass(frozen=True)
-class Location:
-    """A place that rows are loaded to. `credentials` are dlt's, resolved."""
-
-    type: str
-    dataset: str
-    fingerprint: str
-    credentials: Any
-
-    @property
-    def database_file(self) -> Path | None:
-        """The DuckDB file, if it is one."""
-        return Path(self.credentials.database).absolute() if self.type == "duckdb" else None
-
-    @property
-    def is_unmade(self) -> bool:
-        """Whether it is a DuckDB file that is not there yet: to look into it would make it."""
-        return self.database_file is not None and not self.database_file.exists()
-
-    @property
-    def mark(self) -> str:
-        """A short hash that tells places apart."""
-        where = self.database_file or (self.fingerprint, getattr(self.credentials, "database", ""))
-        return hashlib.blake2b(f"{self.type} {where} {self.dataset}".encode(), digest_size=5).hexdigest()
-
-
-@dataclass(frozen=True)
 class Profile:
-    """A named destination: its dlt type, its dataset and dlt's settings for it, and where the views go, if anywhere."""
+    """A named destination: its warehouse's type, its dataset, dlt's settings for it, and where the views go."""
 
     name: str
     type: str
@@ -76,6 +46,16 @@ class Profile:
     settings: dict[str, Any]
     has_views: bool = True
     views_dataset: str | None = None
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """What is peculiar to warehouses of its type."""
+        return warehouse_of(self.type)
+
+    @property
+    def makes_views(self) -> bool:
+        """Whether loads make views: the profile wants them, and there are some for its warehouse."""
+        return self.has_views and self.warehouse.dialect is not None
 
     @property
     def dataset_of_views(self) -> str:
@@ -97,7 +77,9 @@ class Profile:
         destination = self.destination()
         spec = destination.spec()._bind_dataset_name(self.dataset)  # noqa: SLF001 - as dlt's own pipeline does
         config = destination.client(Schema(SCHEMA_NAME), spec).config
-        return Location(self.type, self.dataset, config.fingerprint(), config.credentials)
+        credentials = config.credentials
+        file = Path(credentials.database).absolute() if self.warehouse.is_file else None
+        return Location(self.type, self.dataset, config.fingerprint(), credentials, file)
 
     def credential_variable(self) -> str:
         """Start of the names of the environment variables that hold the profile's credentials."""
@@ -152,19 +134,23 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _profile(name: str, declared: Any, path: Path) -> Profile:
     if not isinstance(declared, dict) or "type" not in declared:
-        raise SettingsError(f"{path}: {name} is no profile; write [{name}] with a type ({', '.join(_DRIVERS)}).")
+        raise SettingsError(f"{path}: {name} is no profile; write [{name}] with a type ({_known_types()}).")
     settings = dict(declared)
     kind = settings.pop("type")
     dataset = _declared_dataset(settings.pop("dataset", DEFAULT_DATASET), "dataset", name, path)
     views_dataset = settings.pop("views_dataset", None)
     has_views = settings.pop("views", True)
-    if kind not in _DRIVERS:
-        raise SettingsError(f"{path}: [{name}] has type {kind!r}; known types are {', '.join(_DRIVERS)}.")
+    if all(kind != known.type for known in warehouses()):
+        raise SettingsError(f"{path}: [{name}] has type {kind!r}; known types are {_known_types()}.")
     if not isinstance(has_views, bool):
         raise SettingsError(f"{path}: [{name}] has views {has_views!r}; write true or false.")
     if views_dataset is not None:
         views_dataset = _declared_dataset(views_dataset, "views_dataset", name, path)
     return Profile(name, kind, dataset, settings, has_views, views_dataset)
+
+
+def _known_types() -> str:
+    return ", ".join(known.type for known in warehouses())
 
 
 def _declared_dataset(dataset: Any, key: str, name: str, path: Path) -> str:
@@ -179,11 +165,11 @@ def _dataset_name(dataset: str) -> str:
 
 
 def _require_drivers(profile: Profile) -> None:
-    missing = [module for module in _DRIVERS[profile.type] if not _is_installed(module)]
+    missing = [module for module in profile.warehouse.drivers if not _is_installed(module)]
     if missing:
         raise SettingsError(
             f"The destination {profile.name!r} needs {' and '.join(missing)}, which is not installed. "
-            f'Install it with: pip install "weave-eval[{profile.type}]"'
+            f'Install it with: pip install "{profile.warehouse.requirement}"'
         )
 
 
@@ -196,8 +182,7 @@ def _is_installed(module: str) -> bool:
 
 def _register(profile: Profile) -> None:
     """Lets dlt look up the profile's settings, after its own providers."""
-    ours = f"{__package__}.{profile.type}_destination.{profile.type}"
-    _DECLARED["destination"][profile.name] = {**profile.settings, "destination_type": ours}
+    _DECLARED["destination"][profile.name] = {**profile.settings, "destination_type": profile.warehouse.destination}
     provider = CustomLoaderDocProvider(FILE_NAME, lambda: _DECLARED, supports_secrets=True, locations=[FILE_NAME])
     if all(known.name != FILE_NAME for known in dlt.config.config_providers):
         dlt.config.register_provider(provider)

@@ -41,7 +41,7 @@ def project_statuses(profile: Profile) -> list[ProjectStatus]:
     """The status of each project in a warehouse, by name; none before the first load."""
     found: dict[str, ProjectStatus] = {}
     with reading(profile) as connection:
-        tables = sql_tables(profile.dataset)
+        tables = sql_tables(profile.dataset, profile.warehouse)
         for name, query, take in (
             ("evaluation_runs", _runs(tables["evaluation_runs"]), _take_runs),
             ("reconciliations", _unreconciled(tables), _take_unreconciled),

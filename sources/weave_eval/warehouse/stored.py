@@ -23,9 +23,6 @@ _TRIALS = "SELECT run_id, trial_id, finished_at FROM {trials} WHERE run_id IN ({
 _INPUTS = """
 SELECT row_digest FROM {dataset_rows} WHERE project_id = %s AND is_resolved AND row_digest IN ({keys})"""
 
-_GIVE_JSON_AS_TEXT = frozenset({"duckdb", "snowflake"})
-"""Warehouses whose drivers do not parse JSON."""
-
 
 @dataclass(frozen=True)
 class StoredRun:
@@ -98,7 +95,7 @@ def resolved_inputs(profile: Profile, project: str, digests: Collection[str]) ->
 
 def _value(value: Any, kind: str, profile: Profile) -> Any:
     if kind == "json" and value is not None:
-        return value.encode() if profile.type in _GIVE_JSON_AS_TEXT else to_json(value)
+        return value.encode() if profile.warehouse.gives_json_as_text else to_json(value)
     return _in_utc(value)
 
 

@@ -10,8 +10,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from ..tables import TABLES
 from .connection import job_client
-from .failures import destination_errors
-from .file_in_use import busy_if_in_use
+from .failures import busy_if_in_use, destination_errors
 from .profiles import Profile
 
 _MAX_KEYS = 500

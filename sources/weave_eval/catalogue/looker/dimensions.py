@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...tables import Column
-from ...warehouse.column_types import WAREHOUSE_TYPES
-from ...warehouse.names import joined_key, quoted_name
+from ...warehouse.base import Warehouse
 from ..relations import Relation
 
 Field = dict[str, Any]
@@ -19,23 +18,17 @@ TIMEFRAMES = ("raw", "time", "hour", "date", "week", "month", "quarter", "year")
 
 _TECHNICAL = frozenset({"_dlt_load_id", "fingerprint", "results_load_id", "load_id", "result_row_id", "score_id",
                         "scorer_stat_id", "input_id"})  # fmt: skip
-_TEXT_OF_JSON = {
-    "duckdb": "CAST({} AS VARCHAR)",
-    "postgres": "CAST({} AS TEXT)",
-    "bigquery": "TO_JSON_STRING({})",
-    "snowflake": "TO_JSON({})",
-}
 _KINDS = {"text": "string", "json": "string", "bigint": "number", "double": "number", "bool": "yesno"}
 
 
-def dimensions(relation: Relation, warehouse: str) -> list[Field]:
+def dimensions(relation: Relation, warehouse: Warehouse) -> list[Field]:
     """The dimensions of all columns but times; the key comes first where it has several columns."""
     columns = [column for column in relation.columns if column.type != "timestamp"]
     keys = [_row_key(relation, warehouse)] if len(relation.key) > 1 else []
     return keys + [_dimension(column, warehouse, is_key=relation.key == (column.name,)) for column in columns]
 
 
-def dimension_groups(relation: Relation, warehouse: str) -> list[Field]:
+def dimension_groups(relation: Relation, warehouse: Warehouse) -> list[Field]:
     """The dimension groups of the columns that are times."""
     return [_time(column, warehouse) for column in relation.columns if column.type == "timestamp"]
 
@@ -45,23 +38,23 @@ def group_name(column: str) -> str:
     return column.removesuffix("_at")
 
 
-def column_sql(column: str, warehouse: str) -> str:
+def column_sql(column: str, warehouse: Warehouse) -> str:
     """A column of the view's own table in LookML's SQL."""
-    return f"${{TABLE}}.{quoted_name(column, warehouse)}"
+    return f"${{TABLE}}.{warehouse.quoted_name(column)}"
 
 
-def _dimension(column: Column, warehouse: str, *, is_key: bool) -> Field:
+def _dimension(column: Column, warehouse: Warehouse, *, is_key: bool) -> Field:
     sql = column_sql(column.name, warehouse)
     made: Field = {"name": column.name, "type": _KINDS[column.type]}
     made |= {"primary_key": "yes"} if is_key else {}
     made |= {"hidden": "yes"} if column.name in _TECHNICAL else {}
-    made |= {"sql": _TEXT_OF_JSON[warehouse].format(sql) if column.type == "json" else sql}
+    made |= {"sql": warehouse.json_as_text.format(sql) if column.type == "json" else sql}
     made |= {"description": plain(column.description)} if column.description else {}
     made |= {"link": {"label": "Open in Weave", "url": "{{ value }}"}} if column.name == "url" else {}
     return made
 
 
-def _time(column: Column, warehouse: str) -> Field:
+def _time(column: Column, warehouse: Warehouse) -> Field:
     return {
         "name": group_name(column.name),
         "type": "time",
@@ -71,8 +64,8 @@ def _time(column: Column, warehouse: str) -> Field:
     }
 
 
-def _row_key(relation: Relation, warehouse: str) -> Field:
-    sql = joined_key([column_sql(name, warehouse) for name in relation.key], WAREHOUSE_TYPES[warehouse]["text"])
+def _row_key(relation: Relation, warehouse: Warehouse) -> Field:
+    sql = warehouse.joined_key([column_sql(name, warehouse) for name in relation.key])
     return {"name": KEY, "type": "string", "primary_key": "yes", "hidden": "yes", "sql": sql}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...tables import Column
+from ...warehouse.base import Warehouse
 from ..relations import Relation
 from .dimensions import TIMEFRAMES, Field, column_sql, group_name
 
@@ -20,7 +21,7 @@ _WEIGHTS = (
 _SHARE, _DOLLARS, _SECONDS = "0.0%", "$#,##0.0000", "0.00"
 
 
-def measures(relation: Relation, warehouse: str) -> list[Field]:
+def measures(relation: Relation, warehouse: Warehouse) -> list[Field]:
     """Counts, shares, means, sums and percentiles; none is called like a dimension."""
     made = [_count(relation), *_of_columns(relation, warehouse), *_of_groups(relation, warehouse)]
     taken = set(_dimension_names(relation))
@@ -39,7 +40,7 @@ def _count(relation: Relation) -> Field:
     return {"name": "count", "type": "count", "description": f"Rows: {relation.row.partition(';')[0].rstrip('.')}."}
 
 
-def _of_columns(relation: Relation, warehouse: str) -> Iterator[Field]:
+def _of_columns(relation: Relation, warehouse: Warehouse) -> Iterator[Field]:
     for column in relation.columns:
         sql = column_sql(column.name, warehouse)
         if column.type == "bool":
@@ -105,7 +106,7 @@ def _shown(column: Column, what: str) -> Field:
     return {"value_format": value_format, "description": described}
 
 
-def _of_groups(relation: Relation, warehouse: str) -> Iterator[Field]:
+def _of_groups(relation: Relation, warehouse: Warehouse) -> Iterator[Field]:
     """Rates and means over the trials of all rows, each row by its number of trials."""
     for rate, part, whole in _WEIGHTS:
         if relation.has(rate, part, whole):

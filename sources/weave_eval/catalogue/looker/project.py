@@ -8,7 +8,6 @@ from typing import Any
 import lkml
 
 from ...errors import SettingsError
-from ...warehouse.names import qualified_name
 from ...warehouse.profiles import Profile
 from ..relations import Relation
 from .dashboard import dashboard
@@ -42,7 +41,7 @@ def _text(parts: dict[str, Any]) -> str:
 
 
 def _model(connection: str, destination: Profile) -> dict[str, Any]:
-    trigger = f"SELECT MAX(started_at) FROM {qualified_name(destination.dataset, 'syncs', destination.type)}"
+    trigger = f"SELECT MAX(started_at) FROM {destination.warehouse.qualified_name(destination.dataset, 'syncs')}"
     return {
         "connection": connection,
         "label": "Weave evaluations",
@@ -54,11 +53,11 @@ def _model(connection: str, destination: Profile) -> dict[str, Any]:
 
 
 def _view(relation: Relation, destination: Profile) -> Field:
-    warehouse = destination.type
+    warehouse = destination.warehouse
     view: Field = {
         "name": relation.name,
         "label": relation.label,
-        "sql_table_name": qualified_name(relation.dataset(destination), relation.name, warehouse),
+        "sql_table_name": warehouse.qualified_name(relation.dataset(destination), relation.name),
         "dimensions": dimensions(relation, warehouse),
         "dimension_groups": dimension_groups(relation, warehouse),
         "measures": measures(relation, warehouse),

@@ -105,12 +105,12 @@ def _recording_destination(options: Namespace) -> Profile | None:
 
 
 def _lock(destination: Profile | None, wait_seconds: float) -> AbstractContextManager[None]:
-    """The lock of a DuckDB file, which only one program at a time can write to; other warehouses need none."""
+    """The lock of a warehouse that is a file; others need none."""
     from ...loading.pipelines import lock_path
     from ...warehouse.failures import destination_errors
     from ...warehouse.locks import load_lock
 
-    if destination is None or destination.type != "duckdb":
+    if destination is None or not destination.warehouse.is_file:
         return nullcontext()
     with destination_errors(destination):
         location = destination.location()
@@ -120,7 +120,7 @@ def _lock(destination: Profile | None, wait_seconds: float) -> AbstractContextMa
 def _record(destination: Profile, decision: Decision, options: Namespace) -> str:
     from ...loading.gate_record import record_decision
     from ...times import utc_now
-    from ...warehouse.file_in_use import busy_if_in_use
+    from ...warehouse.failures import busy_if_in_use
 
     with busy_if_in_use(destination):
         return record_decision(destination, decision, utc_now(), "api" if options.from_api else "warehouse")

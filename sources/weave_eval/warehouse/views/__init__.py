@@ -1,1 +1,4 @@
-"""The views: what they are, how they are compiled for each warehouse, and how they are made there."""
+"""The views: what they are, how they are compiled for each dialect, and how they are found and made through a client.
+
+Which dialect a warehouse speaks, and in which way it makes views, is said by its class.
+"""

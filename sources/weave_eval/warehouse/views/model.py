@@ -35,7 +35,7 @@ class ViewColumn:
 
 @dataclass(frozen=True)
 class View:
-    """A view, with its query by warehouse, in which placeholders stand for the names of tables and views."""
+    """A view, with its query by dialect, in which placeholders stand for the names of tables and views."""
 
     name: str
     description: str
@@ -50,11 +50,9 @@ class View:
                 return column
         raise KeyError(name)
 
-    def query(self, warehouse: str, full_name: Callable[[str], str], mark: str = "") -> str:
-        """The query as the warehouse is to have it; `full_name` gives the names of tables and views in quotes."""
-        return _PLACEHOLDER.sub(
-            lambda match: mark if match[1] == MARK else full_name(match[1]), self.queries[warehouse]
-        )
+    def query(self, dialect: str, full_name: Callable[[str], str], mark: str = "") -> str:
+        """The query in a dialect; `full_name` gives the names of tables and views in quotes."""
+        return _PLACEHOLDER.sub(lambda match: mark if match[1] == MARK else full_name(match[1]), self.queries[dialect])
 
 
 @dataclass(frozen=True)

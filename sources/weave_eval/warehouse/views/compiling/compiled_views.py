@@ -12,13 +12,14 @@ import duckdb
 import msgspec
 
 from ....tables import TABLES, TABLES_BY_NAME, ColumnType
-from ...column_types import WAREHOUSE_TYPES, WAREHOUSES
+from ...duckdb import DuckDB
+from ...registry import warehouses
+from ..dialect import Dialect
 from ..model import MARK, CompiledViews, View, ViewColumn, placeholder
-from .dialects import in_words_of, relations
+from .dialects import relations, translated
 from .view_file import ViewFile, view_files
 
-_DUCKDB_TYPES = WAREHOUSE_TYPES["duckdb"]
-_TYPES = {name: kind for kind, name in _DUCKDB_TYPES.items()}
+_TYPES = {name: kind for kind, name in DuckDB.column_types.items()}
 _QUOTED_PLACEHOLDER = re.compile(r'["`](\{\{\w+\}\})["`]')
 
 
@@ -60,13 +61,14 @@ def _view(file: ViewFile, types: Mapping[str, ColumnType], inherited: Mapping[st
 
 
 def compiled_queries(sql: str) -> dict[str, str]:
-    """A query by warehouse, with placeholders for full names and, where views carry it in their query, the mark."""
-    return {warehouse: _compiled_query(warehouse, sql) for warehouse in WAREHOUSES}
+    """A query by dialect, with placeholders for full names and, where views carry it in their query, the mark."""
+    dialects = [warehouse.dialect for warehouse in warehouses() if warehouse.dialect]
+    return {dialect.name: _compiled_query(sql, dialect) for dialect in dialects}
 
 
-def _compiled_query(warehouse: str, sql: str) -> str:
-    mark = "" if warehouse == "bigquery" else placeholder(MARK)  # there it is a label
-    made = in_words_of(warehouse, sql, lambda name: (placeholder(name),), mark)
+def _compiled_query(sql: str, dialect: Dialect) -> str:
+    mark = placeholder(MARK) if dialect.carries_mark else ""
+    made = translated(sql, dialect, lambda name: (placeholder(name),), mark)
     return _QUOTED_PLACEHOLDER.sub(r"\1", made)
 
 
@@ -86,13 +88,13 @@ def _column_types(files: list[ViewFile]) -> dict[str, dict[str, ColumnType]]:
         for statement in _empty_tables():
             database.execute(statement)
         for file in files:
-            database.execute(f"CREATE VIEW {file.name} AS {in_words_of('duckdb', file.sql, lambda name: (name,))}")
+            database.execute(f"CREATE VIEW {file.name} AS {translated(file.sql, DuckDB.dialect, lambda name: (name,))}")
         return {file.name: dict(_described(database.execute(f"DESCRIBE {file.name}").fetchall())) for file in files}
 
 
 def _empty_tables() -> Iterator[str]:
     for table in TABLES:
-        columns = ", ".join(f'"{column.name}" {_DUCKDB_TYPES[column.type]}' for column in table.columns)
+        columns = ", ".join(f'"{column.name}" {DuckDB.column_types[column.type]}' for column in table.columns)
         yield f"CREATE TABLE {table.name} ({columns})"
 
 

@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-import duckdb
-
-from ..errors import BusyError, DestinationError
-from .profiles import Location, Profile
 
 _LOCKED = "Could not set lock on file"
 _EMPTY_BYTES = 3 * 4096
@@ -19,26 +12,17 @@ _MAGIC = b"DUCK"
 _HOLDER = re.compile(r"Conflicting lock is held in .*?\(PID (\d+)\)")
 
 
-@contextmanager
-def busy_if_in_use(profile: Profile) -> Iterator[None]:
-    """Turns the error about a file that is in use into `BusyError`, which says so in a sentence."""
-    try:
-        yield
-    except DestinationError as error:
-        if _LOCKED not in str(error):
-            raise
-        holder = _HOLDER.search(str(error))
-        who = f" (process {holder[1]})" if holder else ""
-        raise BusyError(
-            f"The DuckDB file of the destination {profile.name!r} is open in another program{who}, such as a load. "
-            "Nothing was done; run again later."
-        ) from None
+def file_holder(message: str) -> str | None:
+    """The process that has a file open, if DuckDB's message says that one has; empty if it does not say which."""
+    if _LOCKED not in message:
+        return None
+    holder = _HOLDER.search(message)
+    return f"process {holder[1]}" if holder else ""
 
 
-def set_aside_unfinished(location: Location) -> list[str]:
-    """Renames a DuckDB file whose making was cut short, and that holds nothing; says so in a warning."""
-    file = location.database_file
-    if not (file and file.is_file() and _is_unfinished(file)):
+def set_aside_unfinished(file: Path) -> list[str]:
+    """Renames a file whose making was cut short, and that holds nothing; says so in a warning."""
+    if not (file.is_file() and _is_unfinished(file)):
         return []
     aside = file.with_name(f"{file.name}.unfinished")
     file.replace(aside)
@@ -51,6 +35,8 @@ def set_aside_unfinished(location: Location) -> list[str]:
 
 def _is_unfinished(file: Path) -> bool:
     """Whether the file ends within DuckDB's headers, none of which can be read."""
+    import duckdb  # noqa: PLC0415 - loads into other warehouses do without
+
     log = file.with_name(f"{file.name}.wal")
     if file.stat().st_size > _EMPTY_BYTES or (log.exists() and log.stat().st_size):
         return False

@@ -1,4 +1,4 @@
-"""One load of a project at a time, also from several machines: a lock in the database where it has such a thing."""
+"""One load of a project at a time, also from several machines: an advisory lock of Postgres."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from typing import Any
 
 from dlt.destinations.sql_client import SqlClientBase
 
-from .connection import job_client
 from .locks import busy_error
-from .profiles import Profile
 
 _POLL_SECONDS = 1.0
-_LONGEST_NAME = 63  # bytes, of a connection's name in Postgres
+_LONGEST_NAME = 63  # bytes, of a connection's name
 
 _TRY = "SELECT pg_try_advisory_lock(%s)"
 _RELEASE = "SELECT pg_advisory_unlock(%s)"
@@ -31,23 +29,19 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 
 
 @contextmanager
-def database_lock(profile: Profile, project: str, wait_seconds: float = 0.0) -> Iterator[None]:
-    """Holds Postgres' lock of a project in a dataset through a connection of its own; elsewhere, nothing.
+def advisory_lock(sql: SqlClientBase[Any], dataset: str, project: str, wait_seconds: float) -> Iterator[None]:
+    """Holds the lock of a project in a dataset through a connection that is used for nothing else.
 
     It ends with the connection, however the load ends. Raises `BusyError`, naming the holder, if it is not free
     within `wait_seconds`, or dlt's `DestinationException`.
     """
-    if profile.type != "postgres":
+    key = lock_key(dataset, project)
+    sql.execute_sql(_NAME, _own_name(project))
+    _acquire(sql, key, wait_seconds)
+    try:
         yield
-        return
-    with job_client(profile) as client:
-        key = lock_key(profile.dataset, project)
-        client.sql_client.execute_sql(_NAME, _own_name(project))
-        _acquire(client.sql_client, key, wait_seconds)
-        try:
-            yield
-        finally:
-            client.sql_client.execute_sql(_RELEASE, key)
+    finally:
+        sql.execute_sql(_RELEASE, key)
 
 
 def lock_key(dataset: str, project: str) -> int:

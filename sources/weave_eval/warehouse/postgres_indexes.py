@@ -1,7 +1,7 @@
-"""How the tables lie in the warehouse, so that replacing or reading some runs touches those runs alone.
+"""Postgres' indexes, with which replacing or reading some runs touches those runs alone.
 
-BigQuery clusters them when it makes them (see `schema.py`). Postgres gets indexes. DuckDB and Snowflake keep the
-ranges of every block by themselves, and rows come in run by run.
+BigQuery clusters the tables when it makes them (see `schema.py`). DuckDB and Snowflake keep the ranges of every block
+by themselves, and rows come in run by run.
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ _RELATIONS = """
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s"""
 
 
-def make_indexes(sql: SqlClientBase[Any], warehouse: str) -> int:
-    """Makes the indexes that Postgres' tables lack; returns how many. Costs one query where none does."""
-    if warehouse != "postgres":
-        return 0
+def make_indexes(sql: SqlClientBase[Any]) -> int:
+    """Makes the indexes that the tables lack; returns how many. Costs one query where none does."""
     *_, dataset = sql.make_qualified_table_name_path(None, quote=False)
     relations = {name for (name,) in sql.execute_sql(_RELATIONS, dataset) or ()}
     lacking = [table for table in TABLES if table.name in relations and index_name(table) not in relations]
@@ -36,7 +34,7 @@ def make_indexes(sql: SqlClientBase[Any], warehouse: str) -> int:
 
 
 def index_name(table: Table) -> str:
-    """The name of the table's index in Postgres."""
+    """The name of the table's index."""
     return f"{table.name}_{'_'.join(table.cluster)}_idx"
 
 

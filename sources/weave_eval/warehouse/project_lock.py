@@ -1,0 +1,25 @@
+"""One load of a project at a time, also from several machines: a lock in the warehouse where it has such a thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .connection import job_client
+from .profiles import Profile
+
+
+@contextmanager
+def project_lock(profile: Profile, project: str, wait_seconds: float = 0.0) -> Iterator[None]:
+    """Holds the warehouse's lock of a project in a dataset through a connection of its own, where it has such locks.
+
+    Raises `BusyError`, naming the holder, if it is not free within `wait_seconds`, or dlt's `DestinationException`.
+    """
+    if not profile.warehouse.locks_projects:
+        yield
+        return
+    with (
+        job_client(profile) as client,
+        profile.warehouse.project_lock(client.sql_client, profile.dataset, project, wait_seconds),
+    ):
+        yield
