@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weave_eval.api.readahead import Window
+from weave_eval.api.readahead import ReadAhead
 
 WORK = 0.03
 MOST = 20
 
 
-def idle_share(window: Window, latency: float, count: int) -> float:
+def idle_share(window: ReadAhead, latency: float, count: int) -> float:
     """Seconds waited for answers, over all, by a reader that takes `count` answers, each of which is work."""
     now = waited = 0.0
     under_way: list[float] = []
@@ -34,20 +34,20 @@ def idle_share(window: Window, latency: float, count: int) -> float:
 
 @pytest.mark.parametrize(("latency", "least", "largest"), [(0.001, 4, 8), (0.1, 4, 12), (0.4, 13, 20), (2.0, 20, 20)])
 def test_the_size_follows_the_latency(latency: float, least: int, largest: int) -> None:
-    window = Window(MOST)
+    window = ReadAhead(MOST)
     idle_share(window, latency, 500)
     assert least <= window.size <= largest
 
 
 @pytest.mark.parametrize("latency", [0.001, 0.1, 0.4, 0.55])
 def test_hardly_anything_is_waited_for_where_the_bound_allows_it(latency: float) -> None:
-    window = Window(MOST)
+    window = ReadAhead(MOST)
     idle_share(window, latency, 100)
     assert idle_share(window, latency, 500) < 0.2
 
 
 def test_a_wait_in_which_the_process_was_busy_does_not_count() -> None:
-    window = Window(MOST)
+    window = ReadAhead(MOST)
     first = window.size
     window.waited(0.0001)
     assert window.size == first
@@ -56,7 +56,7 @@ def test_a_wait_in_which_the_process_was_busy_does_not_count() -> None:
 
 
 def test_each_refusal_is_heeded_once() -> None:
-    window = Window(MOST)
+    window = ReadAhead(MOST)
     for _ in range(MOST):
         window.waited(1.0)
     window.refused(2)
@@ -72,7 +72,7 @@ def test_each_refusal_is_heeded_once() -> None:
     st.integers(0, 3),
 )
 def test_it_keeps_between_its_bounds(most: int, notes: list[tuple[str, float]], refusals: int) -> None:
-    window = Window(most)
+    window = ReadAhead(most)
     for count, (name, value) in enumerate(notes):
         getattr(window, name)(value)
         window.refused(min(count, refusals))

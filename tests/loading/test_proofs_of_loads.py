@@ -21,7 +21,7 @@ from weave_eval.loading.load import LoadOptions
 from weave_eval.loading.verify import verify_project
 from weave_eval.proof.landed import landed
 from weave_eval.proof.reconcile import Landed
-from weave_eval.reading.results import ResultsReader
+from weave_eval.reading.eval_results import EvalResults
 from weave_eval.warehouse.table_reader import TableReader
 from weave_eval.weave.pages import RunSummary
 
@@ -91,20 +91,20 @@ def run(
 @pytest.fixture
 def falsify(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
     """Makes Weave say of a run's trials that there are seven more, so many times."""
-    truth = ResultsReader._read_summary
+    truth = EvalResults.summary
 
     def start(run_id: str, times: int) -> None:
         left = [times]
 
-        def read(reader: ResultsReader, asked: str) -> Any:
-            summary = truth(reader, asked)
+        def read(results: EvalResults, asked: str) -> Any:
+            summary = truth(results, asked)
             if asked != run_id or not left[0]:
                 return summary
             assert isinstance(summary, RunSummary)
             left[0] -= 1
             return msgspec.structs.replace(summary, trial_count=(summary.trial_count or 0) + 7)
 
-        monkeypatch.setattr(ResultsReader, "_read_summary", read)
+        monkeypatch.setattr(EvalResults, "summary", read)
 
     return start
 

@@ -17,7 +17,7 @@ from tests.weave_server.process import WeaveServer
 from weave_eval.errors import TransientApiError
 from weave_eval.loading.load import LoadOptions, LoadResult
 from weave_eval.loading.verify import Findings, verify_project
-from weave_eval.reading.results import ResultsReader
+from weave_eval.reading.eval_results import EvalResults
 
 PROJECT = "acme/support-bot"
 REF = f"weave:///{PROJECT}/object/large-scores:abc123"
@@ -178,17 +178,17 @@ def test_pages_of_any_size(server: WeaveServer, tmp_path: Path, settings: dict[s
 def test_only_the_pages_with_the_row_fail(server: WeaveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """W&B's production server reads the calls of a page's rows only, so that other pages are answered."""
     error = TransientApiError("reading the summary failed", 500)
-    monkeypatch.setattr(ResultsReader, "_read_summary", lambda *_: error)
+    monkeypatch.setattr(EvalResults, "summary", lambda *_: error)
     (run_id,) = server.bulk(PROJECT, rows=ROWS, trials=1, scorers=1, start=days_ago(1))
     poisoned_row = 3
-    truth = ResultsReader._read_page
+    truth = EvalResults.page
 
-    def read(reader: ResultsReader, asked: str, offset: int, limit: int) -> Any:
+    def read(results: EvalResults, asked: str, offset: int, limit: int, max_bytes: int | None) -> Any:
         if offset <= poisoned_row < offset + limit:
             raise TransientApiError(f"reading rows {offset} to {offset + limit - 1} failed", 500)
-        return truth(reader, asked, offset, limit)
+        return truth(results, asked, offset, limit, max_bytes)
 
-    monkeypatch.setattr(ResultsReader, "_read_page", read)
+    monkeypatch.setattr(EvalResults, "page", read)
     place = Place(server, PROJECT, tmp_path)
     result = place.load()
     assert result.unreconciled == []

@@ -1,4 +1,4 @@
-"""How many answers are asked for ahead: as many as it takes for one to be there whenever it is wanted."""
+"""How far requests run ahead: as many as it takes for an answer to be there whenever one is wanted."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ _ENOUGH = 8
 _IDLE_SECONDS = 0.003
 
 
-class Window:
-    """The number of requests that are under way or answered and not taken yet: `size`, at most `most`.
+class ReadAhead:
+    """How many requests shall be under way or answered and not taken yet: `size`, at most `most`.
 
     It follows the latency. It grows by one each time that nothing could be done but wait for an answer, so that many
     are asked of an API that is slow or far away; a wait during which the process was busy with other answers does not

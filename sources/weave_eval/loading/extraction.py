@@ -22,9 +22,11 @@ from ..api.limiter import RateLimiter
 from ..errors import TerminalApiError
 from ..reading.discovery import EVALUATE_OPS, list_runs, list_v2_run_ids, read_v2_run, run_exists
 from ..reading.garbage_collection import rare_garbage_collection
+from ..reading.page_size import PageSize
 from ..reading.predictions import is_v2_run
 from ..reading.related import RelatedData
-from ..reading.results import PageSize, ResultsReader, RunRead, Wants
+from ..reading.results import ResultsReader, Wants
+from ..reading.run_collector import RunRead
 from ..reading.trial_calls import growth_marks, read_trial_calls
 from ..rows.flatten import RunBatch, RunReading, Tuples, marked_deleted
 from ..rows.privacy import Privacy

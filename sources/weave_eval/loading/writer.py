@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..reading.results import RunRead
+from ..reading.run_collector import RunRead
 from ..rows.arrow import record_batch
 from ..rows.flatten import RunBatch, RunReading, Tuples, flatten_run, flatten_stats, tombstone
 from ..rows.privacy import Privacy

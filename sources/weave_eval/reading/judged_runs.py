@@ -25,7 +25,9 @@ from ..weave.run_filter import RunFilter
 from ..weave.runs import Run
 from .discovery import EVALUATE_OPS, list_runs
 from .objects import WantedRefs, read_objects
-from .results import PageSize, ResultsReader, RunRead, Wants
+from .page_size import PageSize
+from .results import ResultsReader, Wants
+from .run_collector import RunRead
 
 _WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NEVER = datetime.max.replace(tzinfo=timezone.utc)
@@ -37,7 +39,7 @@ class ApiRuns:
     def __init__(self, settings: Settings, client: WeaveClient):
         self._settings = settings
         self._client = client
-        self._answers: dict[str, RunBatch] = {}
+        self._batches: dict[str, RunBatch] = {}
         self.place = f"The project {settings.project}"
 
     @cached_property
@@ -72,7 +74,7 @@ class ApiRuns:
                 is_reconciled = reconcile(part.facts, landed_of(run.run_id, batch)).is_reconciled
             else:
                 _extend(batch, part[1])
-        self._answers[run.run_id] = batch
+        self._batches[run.run_id] = batch
         dataset_ref, scorer_refs = self._evaluation(run.evaluation_ref)
         complete = replace(
             self._facts(found), is_reconciled=is_reconciled, dataset_ref=dataset_ref, scorer_refs=scorer_refs
@@ -83,7 +85,7 @@ class ApiRuns:
         """Inputs and outputs of some rows of runs whose results were read, by row digest."""
         found = {digest: Content(None, {}) for digest in digests}
         for run in runs:
-            batch = self._answers[run.run_id]
+            batch = self._batches[run.run_id]
             for row in _records("dataset_rows", batch.dataset_rows):
                 if row["row_digest"] in found:
                     found[row["row_digest"]] = found[row["row_digest"]]._replace(inputs=_parsed(row["inputs"]))

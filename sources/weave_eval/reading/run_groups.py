@@ -1,0 +1,59 @@
+"""Groups of runs whose trials' calls are read together: few requests, and answers that fit in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from itertools import islice
+
+from ..api.client import WeaveClient
+from ..errors import TooHeavyError
+from ..state.decisions import PlannedRun
+from ..weave.trials import TrialCalls
+from .trial_calls import read_trial_calls
+
+_FIRST_RUNS = 2
+_MOST_RUNS = 10
+_MOST_TRIALS = 20_000
+_MAX_CALLS_BYTES = 64_000_000
+
+RequestCalls = Callable[[Sequence[PlannedRun]], "Future[TrialCalls]"]
+"""Asks for the calls of the runs' trials."""
+
+
+class RunGroups:
+    """Takes runs group by group; the calls of the next group are asked for while one is read."""
+
+    def __init__(self, planned_runs: Iterator[PlannedRun], request_calls: RequestCalls):
+        self._planned_runs = planned_runs
+        self._request_calls = request_calls
+        self._runs = _FIRST_RUNS
+        self._next = self._request()
+
+    @property
+    def has_more(self) -> bool:
+        """Whether runs are left."""
+        return bool(self._next[0])
+
+    def take(self) -> tuple[list[PlannedRun], TrialCalls]:
+        """The next group and the calls of its trials, which decide how many runs the one after it has."""
+        group, calls = self._next[0], self._next[1].result()
+        self._runs = max(1, min(_MOST_RUNS, _MOST_TRIALS * len(group) // max(1, len(calls))))
+        self._next = self._request()
+        return group, calls
+
+    def _request(self) -> tuple[list[PlannedRun], Future[TrialCalls]]:
+        group = list(islice(self._planned_runs, self._runs))
+        return group, self._request_calls(group)
+
+
+def read_group_calls(client: WeaveClient, group: Sequence[PlannedRun]) -> TrialCalls:
+    """The calls of the runs' trials, in as many requests as it takes for each answer to fit in memory."""
+    limit = _MAX_CALLS_BYTES if len(group) > 1 else None
+    try:
+        return read_trial_calls(client, [planned.run for planned in group], max_bytes=limit)
+    except TooHeavyError:
+        if len(group) < 2:
+            raise
+        middle = len(group) // 2
+        return read_group_calls(client, group[:middle]) | read_group_calls(client, group[middle:])
