@@ -9,7 +9,7 @@ import pytest
 
 from tests.contract.place import Landing
 from tests.weave_server.fixtures import PROJECT, Snapshot
-from weave_eval.judging.judging import judge
+from weave_eval.judging.gate import judge
 from weave_eval.judging.rules import parse_rules
 from weave_eval.judging.run_results import RunFacts, RunSource
 from weave_eval.loading.extraction import connect

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from weave_eval.judging.run_results import Metric, RunFacts, RunResults, Trial
+from weave_eval.judging.run_results import JudgedTrial, Metric, RunFacts, RunResults
 
 CORRECT = Metric("correct")
 STYLE = Metric("style", "score")
@@ -47,8 +47,8 @@ def a_run(
     return RunResults(facts(run_id, **changed), made)
 
 
-def _trial(trial_id: str, metric: Metric, score: bool | float | str | None) -> Trial:
-    trial = Trial(trial_id, is_error=score == "error")
+def _trial(trial_id: str, metric: Metric, score: bool | float | str | None) -> JudgedTrial:
+    trial = JudgedTrial(trial_id, is_error=score == "error")
     if score is not None and not isinstance(score, str):
         trial.scores[metric] = score
     return trial

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.judging.runs import CORRECT, STYLE, Scores, a_run, passes
 from weave_eval.judging.comparison import Comparison, PairedMetric, compare
-from weave_eval.judging.run_results import Metric, RunResults, Trial
+from weave_eval.judging.run_results import JudgedTrial, Metric, RunResults
 
 OTHER_STYLE = ("weave:///acme/bot/op/correct:d1", "weave:///acme/bot/object/style:d3")
 
@@ -56,7 +56,7 @@ def test_a_trial_that_failed_is_a_failure_or_left_out() -> None:
 
 
 def test_a_failed_trial_that_has_the_score_keeps_it() -> None:
-    run = RunResults(a_run().run, {"a": [Trial("t", is_error=True, scores={CORRECT: True})]})
+    run = RunResults(a_run().run, {"a": [JudgedTrial("t", is_error=True, scores={CORRECT: True})]})
     assert run.row_values(CORRECT) == {"a": 1.0}
 
 
@@ -74,7 +74,7 @@ def test_numbers_may_be_better_when_lower() -> None:
 
 
 def test_texts_are_not_compared() -> None:
-    text = RunResults(a_run().run, {"a": [Trial("t", scores={CORRECT: None})]})
+    text = RunResults(a_run().run, {"a": [JudgedTrial("t", scores={CORRECT: None})]})
     assert text.kind(CORRECT) == "text"
     assert compare(text, text).metrics == []
 
@@ -121,7 +121,7 @@ def test_flaky_rows_are_those_whose_trials_disagree() -> None:
 
 def test_times_and_costs_are_compared() -> None:
     def timed(run_id: str, *seconds: float) -> RunResults:
-        trials = {f"row-{number}": [Trial(f"{number}", value)] for number, value in enumerate(seconds)}
+        trials = {f"row-{number}": [JudgedTrial(f"{number}", value)] for number, value in enumerate(seconds)}
         return RunResults(a_run(run_id=run_id).run, trials)
 
     latency, cost, _ = compare(timed("x", 1.0, 2.0, 6.0), timed("y", 2.0, 2.0, 8.0)).measurements
@@ -157,7 +157,7 @@ def test_the_order_of_rows_and_trials_does_not_matter(
     assert compare(*mixed).as_dict() == compare(first, second).as_dict()
 
 
-def shuffled(rows: dict[str, list[Trial]], chance: random.Random) -> dict[str, list[Trial]]:
+def shuffled(rows: dict[str, list[JudgedTrial]], chance: random.Random) -> dict[str, list[JudgedTrial]]:
     digests = chance.sample(sorted(rows), len(rows))
     return {digest: chance.sample(rows[digest], len(rows[digest])) for digest in digests}
 

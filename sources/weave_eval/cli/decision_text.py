@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..judging.judging import Decision
+from ..judging.gate import Decision
 from ..judging.run_results import Content
 from .comparison_text import shortened
 from .console import visible
@@ -23,7 +23,7 @@ def decision_text(decision: Decision, contents: Mapping[str, Content]) -> str:
         lines += [f"              {digest[:12]}  {shortened(contents[digest].inputs)}" for digest in shown]
     lines += [f"  note        {note}" for note in (*_power(decision), *decision.notes)]
     summary = _counts(decision) if decision.checks else decision.reason
-    return "\n".join(visible(line) for line in [*lines, f"{decision.answer.replace('_', ' ')}: {summary}"])
+    return "\n".join(visible(line) for line in [*lines, f"{decision.verdict.replace('_', ' ')}: {summary}"])
 
 
 def _power(decision: Decision) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from . import statistics
 from .comparability import Obstacle, pair_obstacles, run_obstacles
-from .run_results import ErrorsAs, Metric, MetricKind, RunFacts, RunResults, Trial
+from .run_results import ErrorsAs, JudgedTrial, Metric, MetricKind, RunFacts, RunResults
 from .statistics import Estimate
 
 Better = Literal["higher", "lower"]
@@ -237,7 +237,7 @@ def detectable_difference(kind: MetricKind, before: Sequence[float], after: Sequ
 
 
 MEASURED = ("latency_seconds", "total_cost", "total_tokens")
-"""What is measured of each trial: names of fields of `Trial`."""
+"""What is measured of each trial: names of fields of `JudgedTrial`."""
 
 
 def measured(run: RunResults, name: str) -> list[float]:
@@ -245,7 +245,7 @@ def measured(run: RunResults, name: str) -> list[float]:
     return _values(run.trials(), name)
 
 
-def _values(trials: Iterable[Trial], name: str) -> list[float]:
+def _values(trials: Iterable[JudgedTrial], name: str) -> list[float]:
     return [float(value) for trial in trials if (value := getattr(trial, name)) is not None]
 
 

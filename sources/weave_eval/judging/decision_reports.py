@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
-from .judging import Check, Decision
+from .gate import Check, Decision
 
 _MARKS = {"passed": "✅", "failed": "❌", "not_judged": "⚠️"}
 _TITLES = {"passed": "Gate passed", "blocked": "Gate blocked", "not_judged": "Gate could not judge"}
@@ -50,7 +50,7 @@ def markdown(decision: Decision) -> str:
     """The checks as a table in Markdown."""
     run = f"[{_cell(decision.run.label)}]({decision.run.url})" if decision.run.url else _cell(decision.run.label)
     against = f", compared with {_cell(decision.baseline.label)}" if decision.baseline else ""
-    lines = [f"## {_TITLES[decision.answer]}", "", f"{run}{against}", ""]
+    lines = [f"## {_TITLES[decision.verdict]}", "", f"{run}{against}", ""]
     if decision.checks:
         lines += ["| | rule | value | interval | limit | rows |", "| --- | --- | ---: | ---: | --- | ---: |"]
         lines += [_line(check) for check in decision.checks]

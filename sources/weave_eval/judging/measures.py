@@ -17,7 +17,7 @@ from .comparison import (
     worse_rows,
 )
 from .rules import Rule
-from .run_results import ErrorsAs, Metric, MetricKind, RunResults, Trial
+from .run_results import ErrorsAs, JudgedTrial, Metric, MetricKind, RunResults
 from .statistics import Estimate
 
 
@@ -44,8 +44,8 @@ def measured_by(rule: Rule, run: RunResults, errors_as: ErrorsAs) -> Measured:
     if rule.measure == "flaky_rows":
         rows = rows_that_disagree(run, _metric(rule, run, "pass_rate"))
         return Measured(len(rows), len(run.rows), row_digests=rows)
-    if rule.measure in _WHOLE:
-        return Measured(_whole(rule.measure, run), len(run.rows))
+    if rule.measure in _OVER_ALL_TRIALS:
+        return Measured(_over_all_trials(rule.measure, run), len(run.rows))
     kind, values = _row_values(rule, run, errors_as)
     found = estimate(kind, list(values.values()), rule.confidence or statistics.CONFIDENCE)
     can_show = _detectable_deviation(kind, list(values.values()))
@@ -62,8 +62,8 @@ def changed(rule: Rule, bound: str, run: RunResults, baseline: RunResults, error
     before, after = baseline.of_rows(common), run.of_rows(common)
     if rule.measure == "regressions":
         return _regressions(rule, before, after, errors_as)
-    if rule.measure in _WHOLE:
-        first, second = _whole(rule.measure, before), _whole(rule.measure, after)
+    if rule.measure in _OVER_ALL_TRIALS:
+        first, second = _over_all_trials(rule.measure, before), _over_all_trials(rule.measure, after)
         return _scaled(bound, Measured(second - first, len(common), baseline_value=first))
     return _scaled(bound, _paired(rule, before, after, errors_as))
 
@@ -142,21 +142,26 @@ def _row_values(rule: Rule, run: RunResults, errors_as: ErrorsAs) -> tuple[Metri
 
 
 _FIELDS = {"latency_mean": "latency_seconds", "cost_mean": "total_cost"}
-_WHOLE = {"latency_p50": "latency_seconds", "latency_p95": "latency_seconds", "cost_total": "total_cost", "rows": ""}
+_OVER_ALL_TRIALS = {
+    "latency_p50": "latency_seconds",
+    "latency_p95": "latency_seconds",
+    "cost_total": "total_cost",
+    "rows": "",
+}
 """Measures without values by row, and what they are of."""
 
 _WORDS = {"latency_seconds": "a latency", "total_cost": "a cost"}
 
 
-def _shares(run: RunResults, is_counted: Callable[[Trial], bool]) -> dict[str, float]:
+def _shares(run: RunResults, is_counted: Callable[[JudgedTrial], bool]) -> dict[str, float]:
     return {digest: sum(map(is_counted, trials)) / len(trials) for digest, trials in run.rows.items()}
 
 
-def _whole(measure: str, run: RunResults) -> float:
+def _over_all_trials(measure: str, run: RunResults) -> float:
     """A measure of all trials of a run. Raises `UnjudgedError`."""
     if measure == "rows":
         return len(run.rows)
-    name = _WHOLE[measure]
+    name = _OVER_ALL_TRIALS[measure]
     values = measured(run, name)
     if not values:
         raise UnjudgedError(f"no trial of the run {run.run.run_id} has {_WORDS[name]}.")

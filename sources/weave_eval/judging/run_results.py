@@ -57,7 +57,7 @@ class RunFacts:
 
 
 @dataclass
-class Trial:
+class JudgedTrial:
     """One trial. `scores` hold true, false or a number; None stands for a text or list."""
 
     trial_id: str
@@ -73,9 +73,9 @@ class RunResults:
     """A run with its trials by row digest, in each row in their order."""
 
     run: RunFacts
-    rows: dict[str, list[Trial]]
+    rows: dict[str, list[JudgedTrial]]
 
-    def trials(self) -> Iterator[Trial]:
+    def trials(self) -> Iterator[JudgedTrial]:
         """All trials."""
         for trials in self.rows.values():
             yield from trials
@@ -105,7 +105,7 @@ class RunResults:
                 found[digest] = sum(values) / len(values)
         return found
 
-    def missing(self, metric: Metric) -> list[Trial]:
+    def missing(self, metric: Metric) -> list[JudgedTrial]:
         """The trials without a score of that metric."""
         return [trial for trial in self.trials() if metric not in trial.scores]
 
@@ -114,7 +114,7 @@ class RunResults:
         return RunResults(self.run, {digest: trials for digest, trials in self.rows.items() if digest in digests})
 
 
-def trial_value(trial: Trial, metric: Metric, *, is_failing: bool) -> float | None:
+def trial_value(trial: JudgedTrial, metric: Metric, *, is_failing: bool) -> float | None:
     """A trial's score as a number. `is_failing` makes a failed trial without a score count as 0."""
     value = trial.scores.get(metric)
     if value is None:

@@ -11,7 +11,7 @@ from uuid import uuid4
 import dlt
 from dlt.extract.source import DltSource
 
-from ..judging.judging import Decision
+from ..judging.gate import Decision
 from ..rows.flatten import VARYING, Tuples
 from ..rows.privacy import Privacy
 from ..tables import TABLES_BY_NAME

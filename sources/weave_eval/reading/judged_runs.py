@@ -14,7 +14,7 @@ from typing import Any
 
 from ..api.client import WeaveClient
 from ..api.credentials import web_base_url
-from ..judging.run_results import Content, Metric, RunFacts, RunResults, Trial, is_score, judged_score
+from ..judging.run_results import Content, JudgedTrial, Metric, RunFacts, RunResults, is_score, judged_score
 from ..proof.reconcile import LARGEST_SUMMED, Landed, Leaf, reconcile
 from ..rows.flatten import VARYING, RunBatch
 from ..settings import Settings
@@ -125,13 +125,13 @@ class ApiRuns:
         return None, None
 
 
-def rows_of(batch: RunBatch) -> dict[str, list[Trial]]:
+def rows_of(batch: RunBatch) -> dict[str, list[JudgedTrial]]:
     """The trials of a run by row digest, with their scores that are true, false or numbers."""
-    rows: dict[str, list[tuple[int, Trial]]] = defaultdict(list)
-    by_id: dict[str, Trial] = {}
+    rows: dict[str, list[tuple[int, JudgedTrial]]] = defaultdict(list)
+    by_id: dict[str, JudgedTrial] = {}
     for record in _records("trials", batch.trials):
         measured = (record["latency_seconds"], record["total_cost"], record["total_tokens"])
-        trial = Trial(record["trial_id"], *measured, is_error=bool(record["is_error"]))
+        trial = JudgedTrial(record["trial_id"], *measured, is_error=bool(record["is_error"]))
         by_id[trial.trial_id] = trial
         rows[record["row_digest"]].append((record["trial_index"], trial))
     for record in _records("scores", batch.scores):
@@ -141,7 +141,7 @@ def rows_of(batch: RunBatch) -> dict[str, list[Trial]]:
     return {digest: [trial for _, trial in sorted(trials, key=_by_index)] for digest, trials in rows.items()}
 
 
-def _by_index(numbered: tuple[int, Trial]) -> int:
+def _by_index(numbered: tuple[int, JudgedTrial]) -> int:
     return numbered[0]
 
 

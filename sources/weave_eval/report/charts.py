@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 import altair as alt
 
-from .changes import Change
 from .content import short
-from .evaluations import Entry, Metric
-from .facts import Run, Score
+from .evaluations import Entry, ReportedMetric
+from .facts import ReportedRun, Score
 from .formats import minute, money, quality, seconds
-from .svg import drawn
+from .series_breaks import SeriesBreak
+from .svg import svg_of
 
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 """Shapes of the models, in the order of their colours `--c0` to `--c5`."""
@@ -57,7 +57,13 @@ def _colours() -> list[str]:
     return [f"var(--c{place})" for place in range(len(SHAPES))]
 
 
-def trend(metric: Metric, runs: Sequence[tuple[Run, Score]], changes: Sequence[Change], key: Key, width: int) -> str:
+def trend(
+    metric: ReportedMetric,
+    runs: Sequence[tuple[ReportedRun, Score]],
+    changes: Sequence[SeriesBreak],
+    key: Key,
+    width: int,
+) -> str:
     """A metric over time, a line a model, which breaks where the scorer changed.
 
     Hollow points are runs over a part of the inputs.
@@ -80,11 +86,11 @@ def trend(metric: Metric, runs: Sequence[tuple[Run, Score]], changes: Sequence[C
         .encode(x=x, y=y, color=key.colour(), shape=key.shape(), description="tip:N")
     )
     layers = [*_marks(changes, x, domain), bars, lines, *([hollow] if partial else []), dots, tags]
-    return drawn(_styled(alt.layer(*layers), width), f"{metric.label} over time")
+    return svg_of(_styled(alt.layer(*layers), width), f"{metric.label} over time")
 
 
 def _trend_points(
-    metric: Metric, runs: Sequence[tuple[Run, Score]], key: Key, breaks: Sequence[datetime]
+    metric: ReportedMetric, runs: Sequence[tuple[ReportedRun, Score]], key: Key, breaks: Sequence[datetime]
 ) -> list[dict[str, Any]]:
     versions: dict[str, str] = {}
     points = []
@@ -108,7 +114,7 @@ def _trend_points(
     return points
 
 
-def _trend_tip(metric: Metric, run: Run, score: Score) -> str:
+def _trend_tip(metric: ReportedMetric, run: ReportedRun, score: Score) -> str:
     value, low, high = (quality(each, is_binary=metric.is_binary) for each in (score.value, score.low, score.high))
     part = "" if run.is_full else f", only {score.row_count} of the inputs"
     return (
@@ -116,7 +122,7 @@ def _trend_tip(metric: Metric, run: Run, score: Score) -> str:
     )
 
 
-def _marks(changes: Sequence[Change], x: alt.X, domain: list[str]) -> list[alt.Chart]:
+def _marks(changes: Sequence[SeriesBreak], x: alt.X, domain: list[str]) -> list[alt.Chart]:
     """A dashed line where something changed, and its name above the plot."""
     values = [
         {
@@ -147,7 +153,7 @@ _MERITS: dict[Merit, tuple[str, str]] = {
 }
 
 
-def frontier(metric: Metric, entries: Sequence[Entry], key: Key, merit: Merit) -> str:
+def frontier(metric: ReportedMetric, entries: Sequence[Entry], key: Key, merit: Merit) -> str:
     """Quality against cost or time, a point an entry of the leaderboard."""
     points = [_frontier_point(metric, entry, key, merit) for entry in entries]
     places = [point["place"] for point in points]
@@ -164,7 +170,7 @@ def frontier(metric: Metric, entries: Sequence[Entry], key: Key, merit: Merit) -
     dots = base.mark_point(size=90, opacity=1, filled=True).encode(
         y=y, color=key.colour(), shape=key.shape(), description="tip:N"
     )
-    return drawn(_styled(alt.layer(bars, dots, *_names(points, x, y)), NARROW), f"{metric.label} against {merit}")
+    return svg_of(_styled(alt.layer(bars, dots, *_names(points, x, y)), NARROW), f"{metric.label} against {merit}")
 
 
 def _names(points: Sequence[dict[str, Any]], x: alt.X, y: alt.Y) -> list[alt.Chart]:
@@ -185,7 +191,7 @@ def _names(points: Sequence[dict[str, Any]], x: alt.X, y: alt.Y) -> list[alt.Cha
     return marks
 
 
-def _frontier_point(metric: Metric, entry: Entry, key: Key, merit: Merit) -> dict[str, Any]:
+def _frontier_point(metric: ReportedMetric, entry: Entry, key: Key, merit: Merit) -> dict[str, Any]:
     run, value = entry.run, quality(entry.score.value, is_binary=metric.is_binary)
     cost, latency = 1000 * (run.cost_per_trial or 0.0), run.latency_p50 or 0.0
     return {
@@ -208,7 +214,7 @@ def spend(buckets: Sequence[tuple[datetime, str, float]], period: str, key: Key)
     y = alt.Y("cost:Q", title=None, axis=alt.Axis(format="$~r", tickCount=4, ticks=False, domain=False))
     bars = alt.Chart(_data(values)).mark_bar(cornerRadius=2, width={"band": 0.6})
     coloured = bars.encode(x=x, y=y, color=key.colour(), order=alt.Order("model:N"))
-    return drawn(_styled(coloured, NARROW), "spend over time")
+    return svg_of(_styled(coloured, NARROW), "spend over time")
 
 
 def _period(start: datetime, period: str) -> str:
@@ -228,7 +234,7 @@ def _styled(chart: Any, width: int) -> Any:
     )
 
 
-def _scale(metric: Metric, points: Sequence[dict[str, Any]]) -> alt.Scale:
+def _scale(metric: ReportedMetric, points: Sequence[dict[str, Any]]) -> alt.Scale:
     """From 0 to 1 for pass rates, else as far as the intervals reach."""
     if metric.is_binary:
         return alt.Scale(domain=[0, 1])
@@ -238,7 +244,7 @@ def _scale(metric: Metric, points: Sequence[dict[str, Any]]) -> alt.Scale:
     return alt.Scale(domain=[floor, high + space], nice=True, zero=False)
 
 
-def _quality_axis(metric: Metric) -> alt.Axis:
+def _quality_axis(metric: ReportedMetric) -> alt.Axis:
     if metric.is_binary:
         return alt.Axis(labelExpr="round(100 * datum.value) + '\u00a0%'", tickCount=4, ticks=False, domain=False)
     return alt.Axis(format="~s", tickCount=4, ticks=False, domain=False)

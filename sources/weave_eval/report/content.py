@@ -1,4 +1,4 @@
-"""Inputs, outputs and errors made short enough to read, with the whole at hand while the page has room for it."""
+"""Inputs, outputs and errors short enough to read, with the full text at hand while the text budget lasts."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _KEPT_CONTROLS = "\n\t"
 
 
 @dataclass(frozen=True)
-class Passage:
-    """A text: its beginning, the whole where it is longer and was kept, and how many characters are left out."""
+class Excerpt:
+    """A text: its beginning, the full text where it is longer and was kept, and how many characters are left out."""
 
     start: str
     whole: str | None = None
@@ -29,41 +29,41 @@ class Passage:
 
 
 @dataclass(frozen=True)
-class Field:
-    """A named part of an input or output; one that is no object has a single part without a name."""
+class ShownField:
+    """A named part of an input or output; a value that is not an object has a single part without a name."""
 
     name: str
-    value: Passage
+    value: Excerpt
 
 
-class Room:
-    """The characters that a page has left for whole texts; what finds no room is shortened for good."""
+class TextBudget:
+    """The characters that a page has left for full texts; once they are used up, texts are shortened for good."""
 
     def __init__(self, characters: int = 1_500_000):
         self._left = characters
         self.shortened = 0
 
-    def passage(self, text: str) -> Passage:
+    def excerpt(self, text: str) -> Excerpt:
         """A text as a passage."""
         text = clean(text)
         if len(text) <= SHORT:
-            return Passage(text)
+            return Excerpt(text)
         kept = text[: min(LONGEST, self._left)]
         self._left -= len(kept)
         if len(kept) <= SHORT:
             self.shortened += 1
-            return Passage(f"{text[:SHORT]}…", left_out=len(text) - SHORT)
+            return Excerpt(f"{text[:SHORT]}…", left_out=len(text) - SHORT)
         self.shortened += len(kept) < len(text)
-        return Passage(f"{text[:SHORT]}…", kept, len(text) - len(kept))
+        return Excerpt(f"{text[:SHORT]}…", kept, len(text) - len(kept))
 
-    def fields(self, value: Any) -> list[Field]:
+    def fields(self, value: Any) -> list[ShownField]:
         """A JSON value by its fields."""
         if not isinstance(value, dict) or not value:
-            return [Field("", self.passage(plain(value)))]
+            return [ShownField("", self.excerpt(plain(value)))]
         shown = list(value.items())[:_MOST_FIELDS]
-        fields = [Field(short(str(name), 60), self.passage(plain(part))) for name, part in shown]
+        fields = [ShownField(short(str(name), 60), self.excerpt(plain(part))) for name, part in shown]
         rest = len(value) - len(shown)
-        return [*fields, Field("", Passage(f"… {rest} more fields"))] if rest else fields
+        return [*fields, ShownField("", Excerpt(f"… {rest} more fields"))] if rest else fields
 
 
 def title(value: Any) -> str:

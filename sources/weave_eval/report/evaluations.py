@@ -6,13 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .facts import EvaluationKey, Facts, Run, Score
+from .facts import EvaluationKey, Facts, ReportedRun, Score
 
 MOST_EVALUATIONS = 12
 
 
 @dataclass(frozen=True)
-class Metric:
+class ReportedMetric:
     """A metric of an evaluation. `is_binary` says that all its values in all runs are true or false."""
 
     label: str
@@ -29,7 +29,7 @@ class Entry:
     """
 
     rank: int
-    run: Run
+    run: ReportedRun
     score: Score
     is_on_frontier: bool | None
 
@@ -39,17 +39,17 @@ class Evaluation:
     """An evaluation with its runs in the order of their start; the metric that leads comes first."""
 
     key: EvaluationKey
-    runs: list[Run]
-    metrics: list[Metric]
+    runs: list[ReportedRun]
+    metrics: list[ReportedMetric]
     entries: list[Entry]
 
     @property
-    def full_runs(self) -> list[Run]:
+    def full_runs(self) -> list[ReportedRun]:
         """The runs that completed over all inputs of the evaluation."""
         return [run for run in self.runs if run.is_full]
 
     @property
-    def lead(self) -> Metric | None:
+    def lead(self) -> ReportedMetric | None:
         """The metric that leads, None where no score is a number or true or false."""
         return self.metrics[0] if self.metrics else None
 
@@ -61,31 +61,33 @@ class Evaluation:
 
 def evaluations(facts: Facts, metric: str | None = None) -> list[Evaluation]:
     """The evaluations, those with the newest runs first. `metric` leads where an evaluation has it."""
-    runs: dict[EvaluationKey, list[Run]] = defaultdict(list)
+    runs: dict[EvaluationKey, list[ReportedRun]] = defaultdict(list)
     for run in facts.runs:
         runs[run.evaluation].append(run)
     newest_first = sorted(runs, key=lambda key: (runs[key][-1].started_at, key), reverse=True)
     return [_evaluation(key, runs[key], facts, metric) for key in newest_first]
 
 
-def _evaluation(key: EvaluationKey, runs: list[Run], facts: Facts, lead: str | None) -> Evaluation:
+def _evaluation(key: EvaluationKey, runs: list[ReportedRun], facts: Facts, lead: str | None) -> Evaluation:
     completed = [run for run in runs if run.status == "completed"]
     metrics = ordered_metrics((facts.scores.get(run.run_id, {}) for run in completed), lead)
     entries = leaderboard(runs, facts, metrics[0].label) if metrics else []
     return Evaluation(key, runs, metrics, entries)
 
 
-def ordered_metrics(scores: Iterable[dict[str, Score]], lead: str | None) -> list[Metric]:
+def ordered_metrics(scores: Iterable[dict[str, Score]], lead: str | None) -> list[ReportedMetric]:
     """The metrics: the one that was asked for, then pass rates, then numbers, those of the most runs first."""
     found: dict[str, list[Score]] = defaultdict(list)
     for of_run in scores:
         for label, score in of_run.items():
             found[label].append(score)
-    metrics = [Metric(label, all_[0].scorer_name, all(s.is_binary for s in all_)) for label, all_ in found.items()]
+    metrics = [
+        ReportedMetric(label, all_[0].scorer_name, all(s.is_binary for s in all_)) for label, all_ in found.items()
+    ]
     return sorted(metrics, key=lambda m: (m.label != lead, not m.is_binary, -len(found[m.label]), m.label))
 
 
-def leaderboard(runs: Sequence[Run], facts: Facts, metric: str) -> list[Entry]:
+def leaderboard(runs: Sequence[ReportedRun], facts: Facts, metric: str) -> list[Entry]:
     """The latest full run of each model's version, best first, within the version of the evaluation run last."""
     scored = [run for run in runs if _is_ranked(run) and metric in facts.scores.get(run.run_id, {})]
     if not scored:
@@ -104,11 +106,11 @@ def leaderboard(runs: Sequence[Run], facts: Facts, metric: str) -> list[Entry]:
     ]
 
 
-def _is_ranked(run: Run) -> bool:
+def _is_ranked(run: ReportedRun) -> bool:
     return run.is_full and run.is_reconciled is not False
 
 
-def _is_on_frontier(run: Run, others: Sequence[Run], values: dict[str, Score]) -> bool | None:
+def _is_on_frontier(run: ReportedRun, others: Sequence[ReportedRun], values: dict[str, Score]) -> bool | None:
     own = _merits(run, values)
     if own is None:
         return None
@@ -116,14 +118,14 @@ def _is_on_frontier(run: Run, others: Sequence[Run], values: dict[str, Score]) -
     return not any(rival != own and all(map(float.__ge__, rival, own)) for rival in rivals)
 
 
-def _merits(run: Run, values: dict[str, Score]) -> tuple[float, float, float] | None:
+def _merits(run: ReportedRun, values: dict[str, Score]) -> tuple[float, float, float] | None:
     """Quality, cheapness and speed: more is better in all three."""
     if run.cost_per_trial is None or run.latency_p50 is None:
         return None
     return values[run.run_id].value, -float(run.cost_per_trial), -float(run.latency_p50)
 
 
-def leading_models(runs: Iterable[Run], most: int) -> list[str]:
+def leading_models(runs: Iterable[ReportedRun], most: int) -> list[str]:
     """The names of the models with the most runs, in the order of their names."""
     counts = Counter(run.model_name for run in runs)
     return sorted(sorted(counts, key=lambda name: (-counts[name], name))[:most])

@@ -11,7 +11,7 @@ EvaluationKey = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Run:
+class ReportedRun:
     """A run with what it cost and how long its answers took. Times are UTC.
 
     `is_full` says that it completed over as many inputs as its evaluation has. Costs are US dollars, latencies
@@ -164,7 +164,7 @@ class WorstRow:
 class Facts:
     """All that was read. `runs` are in the order of their start; `runs_left_out` were older than those."""
 
-    runs: list[Run] = field(default_factory=list)
+    runs: list[ReportedRun] = field(default_factory=list)
     runs_left_out: int = 0
     scores: dict[str, dict[str, Score]] = field(default_factory=dict)
     scorers: dict[str, list[str]] = field(default_factory=dict)
@@ -175,10 +175,10 @@ class Facts:
     failed_trials: list[FailedTrial] = field(default_factory=list)
     freshness: list[Freshness] = field(default_factory=list)
 
-    def run(self, run_id: str) -> Run | None:
+    def run(self, run_id: str) -> ReportedRun | None:
         """The run of that id, if it is among those that were read."""
         return self._by_id.get(run_id)
 
     @cached_property
-    def _by_id(self) -> dict[str, Run]:
+    def _by_id(self) -> dict[str, ReportedRun]:
         return {run.run_id: run for run in self.runs}

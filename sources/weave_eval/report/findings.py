@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from .changes import Change
-from .comparisons import Pair
 from .content import error_title, name
-from .facts import FlakyRow, Freshness, MissingScore, Run
+from .facts import FlakyRow, Freshness, MissingScore, ReportedRun
 from .formats import ago, count, day, listed, minute
+from .run_pairs import RunPair
+from .series_breaks import SeriesBreak
 
 Level = Literal["bad", "warn", "good", "note"]
 _LEVELS: dict[Level, str] = {"bad": "Problem", "warn": "Look", "good": "Good", "note": "Note"}
@@ -47,7 +47,7 @@ def of_freshness(found: Sequence[Freshness], now: datetime) -> Iterator[Finding]
             yield Finding("warn", one.project_id, text, "data")
 
 
-def of_pairs(pairs: Sequence[Pair]) -> Iterator[Finding]:
+def of_pairs(pairs: Sequence[RunPair]) -> Iterator[Finding]:
     """What became of the models that were compared."""
     for pair in pairs:
         if pair.outcome in ("same", "unclear"):
@@ -60,7 +60,7 @@ def of_pairs(pairs: Sequence[Pair]) -> Iterator[Finding]:
         yield Finding(level, subject, f"{against}. {' '.join(pair.sentences[:2])}", "comparisons")
 
 
-def of_runs(runs: Sequence[Run]) -> Iterator[Finding]:
+def of_runs(runs: Sequence[ReportedRun]) -> Iterator[Finding]:
     """Runs that failed, that have not ended, and answers that failed."""
     for run in _of_status(runs, "failed")[:3]:
         text = f"The run “{run.run_name}” of {day(run.started_at)} failed: {error_title(run.error)}"
@@ -82,11 +82,11 @@ def of_runs(runs: Sequence[Run]) -> Iterator[Finding]:
             yield Finding("note", f"{found[0].model} on {found[0].evaluation_name}", text, "errors")
 
 
-def _of_status(runs: Sequence[Run], status: str) -> list[Run]:
+def _of_status(runs: Sequence[ReportedRun], status: str) -> list[ReportedRun]:
     return [run for run in reversed(runs) if run.status == status]
 
 
-def of_changes(changes: Sequence[Change]) -> Iterator[Finding]:
+def of_changes(changes: Sequence[SeriesBreak]) -> Iterator[Finding]:
     """Versions of scorers and datasets that keep numbers from being compared."""
     for change in list(reversed(changes))[:4]:
         numbers = "its numbers" if change.scorer_name else "numbers"
@@ -103,7 +103,7 @@ def of_flaky_rows(rows: Sequence[FlakyRow]) -> Iterator[Finding]:
         yield Finding("note", "Flaky", text, "flaky")
 
 
-def of_missing_scores(found: Sequence[MissingScore], runs: Sequence[Run]) -> Iterator[Finding]:
+def of_missing_scores(found: Sequence[MissingScore], runs: Sequence[ReportedRun]) -> Iterator[Finding]:
     """Scores that runs lack although they completed."""
     completed = {run.run_id: run for run in runs if run.status == "completed"}
     lacking = [one for one in found if one.run_id in completed]

@@ -19,15 +19,15 @@ from ..warehouse.engine import reading
 from ..warehouse.judged_runs import WarehouseRuns
 from ..warehouse.profiles import Profile
 from . import charts, findings, formats
-from .changes import Change, changes
-from .comparisons import Comparer, Pair
-from .content import Room, clean, name
+from .content import TextBudget, clean, name
 from .evaluations import MOST_EVALUATIONS, Evaluation, evaluations, leading_models
 from .facts import Facts
-from .reading import Reader
 from .request import Request
-from .sections import Figure, Parts, web_address
+from .run_pairs import RunPair, RunPairs
+from .sections import Figure, SectionMaker, web_address
+from .series_breaks import SeriesBreak, series_breaks
 from .spending import Spending, spending
+from .view_queries import ViewQueries
 from .views import report_views, require_views
 
 _FOLDER = Path(__file__).parent
@@ -54,21 +54,21 @@ def warehouse_page(profile: Profile, request: Request) -> str:
         reader = None
         if inspect(connection).has_table("evaluation_runs", schema=profile.dataset):
             require_views(connection, profile, source.place)
-            reader = Reader(connection, report_views(profile.dataset_of_views))
+            reader = ViewQueries(connection, report_views(profile.dataset_of_views))
         return _page(reader, source, request)
 
 
-def _page(reader: Reader | None, source: WarehouseRuns, request: Request) -> str:
+def _page(reader: ViewQueries | None, source: WarehouseRuns, request: Request) -> str:
     """The report; without a reader, that of an empty warehouse."""
     run_ids = [find_run(source, run).run_id for run in request.runs]
     facts = reader.facts(request, run_ids) if reader else Facts()
     found = evaluations(facts, request.metric)
     _require_metric(request.metric, found)
-    room = Room()
-    comparer = Comparer(source, facts, {one.key: one.lead.label for one in found if one.lead}, room)
-    pairs = [comparer.named(*request.compare)] if request.compare else comparer.of_versions(found)
+    budget = TextBudget()
+    run_pairs = RunPairs(source, facts, {one.key: one.lead.label for one in found if one.lead}, budget)
+    pairs = [run_pairs.named(*request.compare)] if request.compare else run_pairs.of_versions(found)
     key = charts.Key(leading_models(facts.runs, len(charts.SHAPES)))
-    return _render(request, found, pairs, Parts(facts, reader, source, room, key))
+    return _render(request, found, pairs, SectionMaker(facts, reader, source, budget, key))
 
 
 def _require_metric(metric: str | None, found: Sequence[Evaluation]) -> None:
@@ -78,9 +78,9 @@ def _require_metric(metric: str | None, found: Sequence[Evaluation]) -> None:
         raise SettingsError(f"No completed run has a metric {metric!r}; there are: {names}.")
 
 
-def _render(request: Request, found: Sequence[Evaluation], pairs: Sequence[Pair], parts: Parts) -> str:
-    facts = parts.facts
-    changed = changes(found, facts)
+def _render(request: Request, found: Sequence[Evaluation], pairs: Sequence[RunPair], maker: SectionMaker) -> str:
+    facts = maker.facts
+    changed = series_breaks(found, facts)
     spent = spending(facts.runs)
     style = (_FOLDER / "page.css").read_text(encoding="utf-8")
     return _template().render(
@@ -90,22 +90,22 @@ def _render(request: Request, found: Sequence[Evaluation], pairs: Sequence[Pair]
         sections=_SECTIONS,
         style=Markup(style),  # noqa: S704 - a file of this package
         policy=_policy(style),
-        key=parts.key,
+        key=maker.key,
         counts=Counter(run.status for run in facts.runs),
         findings=_findings(request, facts, pairs, changed),
         pairs=pairs,
         evaluations=[
-            parts.evaluation(place, one, [change for change in changed if change.evaluation == one.key])
+            maker.evaluation(place, one, [change for change in changed if change.evaluation == one.key])
             for place, one in enumerate(found[:MOST_EVALUATIONS], 1)
         ],
         unshown=[one.key[1] for one in found[MOST_EVALUATIONS:]],
-        flaky=parts.flaky(facts.flaky_rows),
+        flaky=maker.flaky(facts.flaky_rows),
         changes=list(reversed(changed)),
-        failures=list(parts.failures()),
-        gaps=list(parts.gaps()),
+        failures=list(maker.failures()),
+        gaps=list(maker.gaps()),
         spending=spent,
-        spend_figure=_spend_figure(spent, parts.key),
-        room=parts.room,
+        spend_figure=_spend_figure(spent, maker.key),
+        budget=maker.budget,
     )
 
 
@@ -115,7 +115,7 @@ def _title(facts: Facts, request: Request) -> str:
 
 
 def _findings(
-    request: Request, facts: Facts, pairs: Sequence[Pair], changed: Sequence[Change]
+    request: Request, facts: Facts, pairs: Sequence[RunPair], changed: Sequence[SeriesBreak]
 ) -> list[findings.Finding]:
     every = [
         *findings.of_freshness(facts.freshness, request.generated_at),

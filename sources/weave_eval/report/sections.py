@@ -12,12 +12,12 @@ from markupsafe import Markup
 from ..judging.run_results import Content, RunFacts
 from ..warehouse.judged_runs import WarehouseRuns
 from . import charts
-from .changes import Change
-from .content import Field, Passage, Room, error_title, name, title
-from .evaluations import Entry, Evaluation, Metric
-from .facts import Facts, FlakyRow, Run, Score, WorstRow
+from .content import Excerpt, ShownField, TextBudget, error_title, name, title
+from .evaluations import Entry, Evaluation, ReportedMetric
+from .facts import Facts, FlakyRow, ReportedRun, Score, WorstRow
 from .formats import NOTHING, count, day, listed, number, percent, quality
-from .reading import Reader
+from .series_breaks import SeriesBreak
+from .view_queries import ViewQueries
 
 MOST_METRICS = 4
 MOST_ENTRIES = 30
@@ -43,7 +43,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Standing:
+class LeaderboardLine:
     """A line of the leaderboard."""
 
     entry: Entry
@@ -63,11 +63,11 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Answers:
+class RunOutputs:
     """What one run answered to an input."""
 
     heading: str
-    outputs: list[list[Field]]
+    outputs: list[list[ShownField]]
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ class Example:
 
     title: str
     remark: str
-    inputs: list[Field]
-    answers: list[Answers]
+    inputs: list[ShownField]
+    answers: list[RunOutputs]
 
 
 @dataclass(frozen=True)
-class Flaky:
+class FlakyExample:
     """An input that one model passes only sometimes."""
 
     row: FlakyRow
@@ -93,20 +93,20 @@ class Flaky:
 class RunLine:
     """A line of the table of runs."""
 
-    run: Run
+    run: ReportedRun
     url: str | None
     values: list[str]
 
 
 @dataclass(frozen=True)
-class EvaluationPart:
+class EvaluationSection:
     """What the page says of one evaluation."""
 
     anchor: str
     evaluation: Evaluation
     about: str
-    metrics: list[Metric]
-    standings: list[Standing]
+    metrics: list[ReportedMetric]
+    leaderboard: list[LeaderboardLine]
     figures: list[Figure]
     frontier: list[Figure]
     hard_rows: list[Example]
@@ -118,41 +118,43 @@ class EvaluationPart:
 class Failure:
     """Something that failed: a run, or an answer in a run."""
 
-    run: Run
+    run: ReportedRun
     what: str
     title: str
-    error: Passage | None
+    error: Excerpt | None
 
 
 @dataclass(frozen=True)
 class Gap:
     """Scores that a run lacks."""
 
-    run: Run
+    run: ReportedRun
     metrics: str
     missing: str
     strict: str
 
 
-class Parts:
+class SectionMaker:
     """Makes the parts of the page, reading inputs and outputs where they are shown."""
 
-    def __init__(self, facts: Facts, reader: Reader | None, source: WarehouseRuns, room: Room, key: charts.Key):
+    def __init__(
+        self, facts: Facts, reader: ViewQueries | None, source: WarehouseRuns, budget: TextBudget, key: charts.Key
+    ):
         self.facts = facts
         self._reader = reader
         self._source = source
-        self.room = room
+        self.budget = budget
         self.key = key
 
-    def evaluation(self, place: int, one: Evaluation, changes: Sequence[Change]) -> EvaluationPart:
+    def evaluation(self, place: int, one: Evaluation, changes: Sequence[SeriesBreak]) -> EvaluationSection:
         """The part of an evaluation; `changes` are its own."""
         metrics = one.metrics[:MOST_METRICS]
-        return EvaluationPart(
+        return EvaluationSection(
             anchor=f"evaluation-{place}",
             evaluation=one,
             about=self._about(one),
             metrics=metrics,
-            standings=self._standings(one.entries[:MOST_ENTRIES], metrics),
+            leaderboard=self._leaderboard(one.entries[:MOST_ENTRIES], metrics),
             figures=list(self._figures(one, metrics, changes)),
             frontier=self._frontier(one),
             hard_rows=self._hard_rows(one),
@@ -169,14 +171,14 @@ class Parts:
         parts += [f"scored by {listed([name(scorer) for scorer in scorers])}"] if scorers else []
         return " · ".join(parts)
 
-    def _standings(self, entries: Sequence[Entry], metrics: Sequence[Metric]) -> list[Standing]:
+    def _leaderboard(self, entries: Sequence[Entry], metrics: Sequence[ReportedMetric]) -> list[LeaderboardLine]:
         if not entries:
             return []
         lead = metrics[0]
         low = 0.0 if lead.is_binary else min(entry.score.low for entry in entries)
         high = 1.0 if lead.is_binary else max(entry.score.high for entry in entries)
         return [
-            Standing(
+            LeaderboardLine(
                 entry=entry,
                 value=quality(entry.score.value, is_binary=lead.is_binary),
                 interval=interval(entry.score, is_binary=lead.is_binary),
@@ -186,18 +188,20 @@ class Parts:
             for entry in entries
         ]
 
-    def value(self, run: Run, metric: Metric) -> str:
+    def value(self, run: ReportedRun, metric: ReportedMetric) -> str:
         """A metric of a run as text."""
         score = self._score(run, metric)
         return quality(score.value, is_binary=metric.is_binary) if score else NOTHING
 
-    def _score(self, run: Run, metric: Metric) -> Score | None:
+    def _score(self, run: ReportedRun, metric: ReportedMetric) -> Score | None:
         return self.facts.scores.get(run.run_id, {}).get(metric.label)
 
-    def _line(self, run: Run, metrics: Sequence[Metric]) -> RunLine:
+    def _line(self, run: ReportedRun, metrics: Sequence[ReportedMetric]) -> RunLine:
         return RunLine(run, web_address(run.url), [self.value(run, metric) for metric in metrics])
 
-    def _figures(self, one: Evaluation, metrics: Sequence[Metric], changes: Sequence[Change]) -> Iterator[Figure]:
+    def _figures(
+        self, one: Evaluation, metrics: Sequence[ReportedMetric], changes: Sequence[SeriesBreak]
+    ) -> Iterator[Figure]:
         """The metrics over time, the leading one also wide; none where there is a single run."""
         drawn = [run for run in one.runs if run.status == "completed" and run.model_name in self.key.models]
         for metric in metrics:
@@ -239,7 +243,7 @@ class Parts:
             for row in rows
         ]
 
-    def flaky(self, rows: Sequence[FlakyRow]) -> list[Flaky]:
+    def flaky(self, rows: Sequence[FlakyRow]) -> list[FlakyExample]:
         """The inputs that a model passes only sometimes, the most uncertain first."""
         found = []
         for row in rows[:MOST_FLAKY_ROWS]:
@@ -253,35 +257,35 @@ class Parts:
             ]
             remark = f"{row.pass_count} of {count(row.scored_count, 'answer')} passed"
             found.append(
-                Flaky(row, runs[-1].model if runs else row.model_name, self._example(content, answering, remark))
+                FlakyExample(row, runs[-1].model if runs else row.model_name, self._example(content, answering, remark))
             )
         return found
 
-    def _contents(self, runs: Sequence[Run], digests: Sequence[str]) -> dict[str, Content]:
+    def _contents(self, runs: Sequence[ReportedRun], digests: Sequence[str]) -> dict[str, Content]:
         known = [RunFacts(run.run_id, run.project_id, run.status, run.started_at) for run in runs]
         return self._source.contents(known, digests) if known and digests else {}
 
-    def _example(self, content: Content | None, runs: Sequence[tuple[Run, str]], remark: str) -> Example:
+    def _example(self, content: Content | None, runs: Sequence[tuple[ReportedRun, str]], remark: str) -> Example:
         inputs = content.inputs if content else None
         outputs = content.outputs if content else {}
         answers = [
-            Answers(heading, [self.room.fields(output) for output in outputs.get(run.run_id, [])[:MOST_ANSWERS]])
+            RunOutputs(heading, [self.budget.fields(output) for output in outputs.get(run.run_id, [])[:MOST_ANSWERS]])
             for run, heading in runs
         ]
-        return Example(title(inputs), remark, self.room.fields(inputs), answers)
+        return Example(title(inputs), remark, self.budget.fields(inputs), answers)
 
     def failures(self) -> Iterator[Failure]:
         """Runs that failed, and answers that failed; the newest first."""
         for run in reversed(self.facts.runs):
             if run.status in ("failed", "abandoned"):
-                whole = self.room.passage(run.error) if run.error else None
+                whole = self.budget.excerpt(run.error) if run.error else None
                 yield Failure(run, "the run", error_title(run.error) if run.error else "it never ended", whole)
         for trial in reversed(self.facts.failed_trials):
             run_ = self.facts.run(trial.run_id)
             if run_:
                 content = self._contents([run_], [trial.row_digest]).get(trial.row_digest)
                 what = title(content.inputs) if content else "an input"
-                yield Failure(run_, what, error_title(trial.error), self.room.passage(trial.error or ""))
+                yield Failure(run_, what, error_title(trial.error), self.budget.excerpt(trial.error or ""))
 
     def gaps(self) -> Iterator[Gap]:
         """The runs that lack scores, the newest first; metrics that lack as many are told together."""
@@ -332,13 +336,13 @@ def _bar(score: Score, low: float, high: float) -> Bar:
     return Bar(*places)
 
 
-def _remark(row: WorstRow, metric: Metric) -> str:
+def _remark(row: WorstRow, metric: ReportedMetric) -> str:
     if not metric.is_binary:
         return f"mean {number(row.mean_value)}"
     return f"failed by {row.failed_count} of {count(row.model_count, 'model')}"
 
 
-def _outcome(value: float | None, metric: Metric) -> str:
+def _outcome(value: float | None, metric: ReportedMetric) -> str:
     """What became of an input in a run."""
     if value is None:
         return "no score"

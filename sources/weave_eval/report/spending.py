@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .facts import Run
+from .facts import ReportedRun
 
 _LONGEST = (("day", timedelta(days=10)), ("week", timedelta(days=120)))
 
@@ -43,10 +43,10 @@ class Spending:
         return sum(model.cost for model in self.models)
 
 
-def spending(runs: Sequence[Run]) -> Spending:
+def spending(runs: Sequence[ReportedRun]) -> Spending:
     """What runs cost. Runs without a cost are counted aside."""
     priced = [run for run in runs if run.total_cost is not None]
-    by_model: dict[str, list[Run]] = defaultdict(list)
+    by_model: dict[str, list[ReportedRun]] = defaultdict(list)
     for run in priced:
         by_model[run.model_name].append(run)
     models = sorted(
@@ -60,7 +60,7 @@ def spending(runs: Sequence[Run]) -> Spending:
     return Spending(models, period, buckets, len(runs) - len(priced))
 
 
-def _model(label: str, runs: Sequence[Run]) -> ModelSpend:
+def _model(label: str, runs: Sequence[ReportedRun]) -> ModelSpend:
     return ModelSpend(
         model_name=label,
         run_count=len(runs),

@@ -23,7 +23,7 @@ _WORD = re.compile(r"[a-z0-9]+")
 _DECIMALS = re.compile(r"(\.\d)\d+")
 
 
-def drawn(chart: Any, label: str) -> str:
+def svg_of(chart: Any, label: str) -> str:
     """An Altair chart as an SVG element. `label` tells those who cannot see it what it shows.
 
     A mark's description becomes the text that appears where a mouse rests on it.

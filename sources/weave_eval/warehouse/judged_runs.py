@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Table, func, inspect, select
 
-from ..judging.run_results import Content, Metric, RunFacts, RunResults, Trial, is_score, judged_score
+from ..judging.run_results import Content, JudgedTrial, Metric, RunFacts, RunResults, is_score, judged_score
 from .engine import reading
 from .metadata import sql_tables
 from .profiles import Profile
@@ -68,7 +68,7 @@ class WarehouseRuns:
         for trial_id, metric, score in self._scores(run.run_id):
             if trial_id in by_id:
                 by_id[trial_id].scores[metric] = score
-        rows: dict[str, list[Trial]] = defaultdict(list)
+        rows: dict[str, list[JudgedTrial]] = defaultdict(list)
         for digest, trial in trials:
             rows[digest].append(trial)
         return RunResults(run, dict(rows))
@@ -114,12 +114,12 @@ class WarehouseRuns:
             chunk = wanted[start : start + _MAX_IDS]
             yield from self._connection.execute(query.where(self._tables[table].c[key].in_(chunk)))
 
-    def _trials(self, run_id: str) -> list[tuple[str, Trial]]:
+    def _trials(self, run_id: str) -> list[tuple[str, JudgedTrial]]:
         trials = self._tables["trials"].c
         query = select(*(trials[name] for name in _TRIAL_FIELDS)).where(trials.run_id == run_id)
         rows = self._connection.execute(query.order_by(trials.row_digest, trials.trial_index))
         return [
-            (digest, Trial(trial_id, seconds, cost, tokens, bool(is_error)))
+            (digest, JudgedTrial(trial_id, seconds, cost, tokens, bool(is_error)))
             for trial_id, digest, seconds, cost, tokens, is_error in rows
         ]
 

@@ -17,7 +17,7 @@ from ..options import add_json, add_wait, chosen_destination
 from ..run_source import add_run_source, run_source
 
 if TYPE_CHECKING:
-    from ...judging.judging import Decision
+    from ...judging.gate import Decision
     from ...judging.rules import Rules
     from ...judging.run_results import Content, RunSource
     from ...warehouse.profiles import Profile
@@ -69,12 +69,12 @@ def _gate(console: Console, options: Namespace, rules: Rules, destination: Profi
             fields["decision_id"] = _record(destination, decision, options)
     finally:
         console.answer(fields, decision_text(decision, contents))
-    return EXIT_CODES[decision.answer]
+    return EXIT_CODES[decision.verdict]
 
 
 def _decide(source: RunSource, options: Namespace, rules: Rules) -> tuple[Decision, Mapping[str, Content]]:
     """The decision, and the contents of the rows that broke a rule."""
-    from ...judging.judging import judge
+    from ...judging.gate import judge
     from ...judging.run_names import find_pair, find_run
 
     baseline = None

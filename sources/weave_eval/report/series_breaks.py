@@ -10,18 +10,18 @@ from itertools import pairwise
 
 from .content import name
 from .evaluations import Evaluation
-from .facts import EvaluationKey, Facts, Run, ScorerChange
+from .facts import EvaluationKey, Facts, ReportedRun, ScorerChange
 from .formats import count, listed, quality
 
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Change:
+class SeriesBreak:
     """A change: numbers from before and after it do not compare. `scorer_name` is None for a dataset."""
 
     evaluation: EvaluationKey
-    run: Run
+    run: ReportedRun
     scorer_name: str | None
     title: str
     effects: list[str]
@@ -36,13 +36,13 @@ class Change:
         return self.scorer_name in (None, scorer_name)
 
 
-def changes(found: Sequence[Evaluation], facts: Facts) -> list[Change]:
-    """The changes in the order of time."""
+def series_breaks(found: Sequence[Evaluation], facts: Facts) -> list[SeriesBreak]:
+    """The breaks in the order of time."""
     every = [change for one in found for change in (*_dataset_changes(one, facts), *_scorer_changes(one, facts))]
     return sorted(every, key=lambda change: (change.at, change.title))
 
 
-def _dataset_changes(evaluation: Evaluation, facts: Facts) -> Iterator[Change]:
+def _dataset_changes(evaluation: Evaluation, facts: Facts) -> Iterator[SeriesBreak]:
     """Where a full run has another version of the dataset than the full run before it."""
     drifts = {(drift.previous_run_id, drift.run_id): drift for drift in facts.drifts}
     for before, after in pairwise(evaluation.full_runs):
@@ -55,10 +55,10 @@ def _dataset_changes(evaluation: Evaluation, facts: Facts) -> Iterator[Change]:
             if drift:
                 added, removed = count(drift.added_row_count, "input"), drift.removed_row_count
                 effects = [f"{added} added, {removed} removed, {drift.common_row_count} the same as before."]
-            yield Change(evaluation.key, after, None, "The dataset was edited", effects)
+            yield SeriesBreak(evaluation.key, after, None, "The dataset was edited", effects)
 
 
-def _scorer_changes(evaluation: Evaluation, facts: Facts) -> Iterator[Change]:
+def _scorer_changes(evaluation: Evaluation, facts: Facts) -> Iterator[SeriesBreak]:
     runs = {run.run_id: run for run in evaluation.runs}
     by_version: dict[tuple[str, str], list[ScorerChange]] = defaultdict(list)
     for change in facts.scorer_changes:
@@ -68,10 +68,10 @@ def _scorer_changes(evaluation: Evaluation, facts: Facts) -> Iterator[Change]:
         found.sort(key=lambda change: (runs[change.run_id].started_at, change.metric))
         effects = list(_effects(found, runs, facts))
         title = f"The scorer {name(scorer_name)} has a new version"
-        yield Change(evaluation.key, runs[found[0].run_id], scorer_name, title, effects)
+        yield SeriesBreak(evaluation.key, runs[found[0].run_id], scorer_name, title, effects)
 
 
-def _effects(found: Sequence[ScorerChange], runs: Mapping[str, Run], facts: Facts) -> Iterator[str]:
+def _effects(found: Sequence[ScorerChange], runs: Mapping[str, ReportedRun], facts: Facts) -> Iterator[str]:
     """What the new version did to each metric and model; metrics that it left alone are told last."""
     moved = {change.metric for change in found if abs(change.mean_value - change.previous_mean) > _ROUNDING}
     for change in found:
@@ -82,7 +82,7 @@ def _effects(found: Sequence[ScorerChange], runs: Mapping[str, Run], facts: Fact
         yield f"Without effect on {listed([name(metric) for metric in left])}."
 
 
-def _effect(change: ScorerChange, run: Run, facts: Facts) -> str:
+def _effect(change: ScorerChange, run: ReportedRun, facts: Facts) -> str:
     score = facts.scores.get(run.run_id, {}).get(change.metric)
     values = (change.previous_mean, change.mean_value)
     before, after = (quality(value, is_binary=bool(score and score.is_binary)) for value in values)

@@ -15,7 +15,7 @@ _ROUNDING = 1e-9
 """A limit that is missed by less is kept: 0.91 - 0.96 is a little below -0.05."""
 
 Outcome = Literal["passed", "failed", "not_judged"]
-Answer = Literal["passed", "blocked", "not_judged"]
+Verdict = Literal["passed", "blocked", "not_judged"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Decision:
     run: RunFacts
     baseline: RunFacts | None
     rules: Rules
-    answer: Answer
+    verdict: Verdict
     reason: str
     checks: list[Check]
     notes: list[str]
@@ -63,7 +63,7 @@ class Decision:
     def as_dict(self) -> dict[str, Any]:
         """The decision as JSON values."""
         return {
-            "decision": self.answer,
+            "decision": self.verdict,
             "reason": self.reason,
             "run_id": self.run.run_id,
             "baseline_run_id": self.baseline.run_id if self.baseline else None,
@@ -80,30 +80,30 @@ def judge(rules: Rules, run: RunResults, baseline: RunResults | None = None) -> 
     A run that has not ended well, is not proven complete or has no trials is not judged at all. A rule that compares
     with a baseline is not judged where the two do not compare.
     """
-    standing = [obstacle.text for obstacle in run_obstacles(run.run)]
-    standing += [] if run.rows else [f"The run {run.run.run_id} has no trials."]
+    doubts = [obstacle.text for obstacle in run_obstacles(run.run)]
+    doubts += [] if run.rows else [f"The run {run.run.run_id} has no trials."]
     facts = baseline.run if baseline else None
-    if standing:
-        return Decision(run.run, facts, rules, "not_judged", " ".join(standing), [], [])
+    if doubts:
+        return Decision(run.run, facts, rules, "not_judged", " ".join(doubts), [], [])
     obstacles = _baseline_obstacles(run, baseline)
     checks = [check for rule in rules.rules for check in _Judge(rules, run, baseline, obstacles).checks(rule)]
-    answer: Answer = "passed"
+    verdict: Verdict = "passed"
     if any(check.outcome == "not_judged" for check in checks):
-        answer = "not_judged"
+        verdict = "not_judged"
     if any(check.outcome == "failed" for check in checks):
-        answer = "blocked"
+        verdict = "blocked"
     notes = [obstacle.text for obstacle in obstacles]
-    return Decision(run.run, facts, rules, answer, _reason(answer, checks), checks, notes)
+    return Decision(run.run, facts, rules, verdict, _reason(verdict, checks), checks, notes)
 
 
 def _baseline_obstacles(run: RunResults, baseline: RunResults | None) -> list[Obstacle]:
     return [*run_obstacles(baseline.run), *pair_obstacles(baseline, run)] if baseline else []
 
 
-def _reason(answer: Answer, checks: Sequence[Check]) -> str:
-    if answer == "passed":
+def _reason(verdict: Verdict, checks: Sequence[Check]) -> str:
+    if verdict == "passed":
         return f"All {len(checks)} checks passed."
-    wanted = "failed" if answer == "blocked" else "not_judged"
+    wanted = "failed" if verdict == "blocked" else "not_judged"
     return " ".join(check.text for check in checks if check.outcome == wanted)
 
 
@@ -192,7 +192,7 @@ def _text(rule: Rule, bound: str, measured: Measured, row_count: int, *, is_met:
     if is_relative(bound):
         value = f"changed by {measured.value:+.4g}{' percent' if bound.endswith('percent') else ''}"
         value += "" if measured.baseline_value is None else f" from {_number(measured.baseline_value)}"
-    return f"{subject} {value}{_interval(measured)} on {rows}; {_verdict(rule, bound, is_met=is_met)}."
+    return f"{subject} {value}{_interval(measured)} on {rows}; {_against_limit(rule, bound, is_met=is_met)}."
 
 
 def _interval(measured: Measured) -> str:
@@ -201,7 +201,7 @@ def _interval(measured: Measured) -> str:
     return f" ({100 * measured.confidence:g} % interval {_number(measured.low)} to {_number(measured.high)})"
 
 
-def _verdict(rule: Rule, bound: str, *, is_met: bool) -> str:
+def _against_limit(rule: Rule, bound: str, *, is_met: bool) -> str:
     is_upper = bound == "max" or bound.startswith("max_rise")
     decisive = "it" if rule.confidence is None else "its upper end" if is_upper else "its lower end"
     return f"{decisive} {'keeps to' if is_met else 'breaks'} {bound} = {_number(rule.bounds[bound])}"

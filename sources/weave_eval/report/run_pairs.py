@@ -12,9 +12,9 @@ from ..judging.run_names import find_pair
 from ..judging.run_results import Content, RunFacts
 from ..judging.statistics import ALPHA, Estimate
 from ..warehouse.judged_runs import WarehouseRuns
-from .content import Field, Room, name, title
+from .content import ShownField, TextBudget, name, title
 from .evaluations import Evaluation
-from .facts import EvaluationKey, Facts, Run
+from .facts import EvaluationKey, Facts, ReportedRun
 from .formats import count, listed, number, p_value, percent, quality
 
 MOST_COMPARISONS = 4
@@ -54,17 +54,17 @@ class WorseRow:
 
     title: str
     moves: list[str]
-    inputs: list[Field]
-    before: list[list[Field]]
-    after: list[list[Field]]
+    inputs: list[ShownField]
+    before: list[list[ShownField]]
+    after: list[list[ShownField]]
 
 
 @dataclass(frozen=True)
-class Pair:
+class RunPair:
     """Two runs compared: `before` is the baseline."""
 
-    before: Run
-    after: Run
+    before: ReportedRun
+    after: ReportedRun
     outcome: Outcome
     badge: str
     sentences: list[str]
@@ -76,32 +76,32 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Comparer:
+class RunPairs:
     """Compares runs of a warehouse. `leads` are the labels of the metrics that lead, by evaluation."""
 
     source: WarehouseRuns
     facts: Facts
     leads: Mapping[EvaluationKey, str]
-    room: Room
+    budget: TextBudget
 
-    def named(self, first: str, second: str) -> Pair:
+    def named(self, first: str, second: str) -> RunPair:
         """The two runs of these names. Raises `SettingsError` for a name that fits no run or several."""
         return self._pair(*find_pair(self.source, first, second))
 
-    def of_versions(self, found: Iterable[Evaluation]) -> list[Pair]:
+    def of_versions(self, found: Iterable[Evaluation]) -> list[RunPair]:
         """The newest changes of a model's version within an evaluation; those with a clear outcome first."""
         changed = version_changes(found)[:MOST_COMPARISONS]
         pairs = [self._pair(*(self.source.starting_with(run.run_id)[0] for run in pair)) for pair in changed]
         return sorted(pairs, key=lambda pair: pair.outcome in ("unclear", "same"))
 
-    def _pair(self, before: RunFacts, after: RunFacts) -> Pair:
+    def _pair(self, before: RunFacts, after: RunFacts) -> RunPair:
         compared = compare(self.source.results(before), self.source.results(after))
         first, second = (self.facts.run(run.run_id) or unread(run) for run in (before, after))
         metrics = _lead_first(compared.metrics, self.leads.get(second.evaluation))
         rows = _worse(metrics)
         contents = self.source.contents([before, after], rows[:MOST_ROWS])
         outcome = _outcome(metrics)
-        return Pair(
+        return RunPair(
             before=first,
             after=second,
             outcome=outcome,
@@ -110,12 +110,12 @@ class Comparer:
             warnings=[_readable(obstacle.text, first, second) for obstacle in compared.obstacles],
             common_rows=compared.common_rows,
             metrics=[_line(metric) for metric in metrics],
-            worse_rows=[_worse_row(d, metrics, compared, contents.get(d), self.room) for d in rows[:MOST_ROWS]],
+            worse_rows=[_worse_row(d, metrics, compared, contents.get(d), self.budget) for d in rows[:MOST_ROWS]],
             worse_count=len(rows),
         )
 
 
-def version_changes(found: Iterable[Evaluation]) -> list[tuple[Run, Run]]:
+def version_changes(found: Iterable[Evaluation]) -> list[tuple[ReportedRun, ReportedRun]]:
     """Full runs of an evaluation and model that follow each other with different versions, newest first."""
     changed = []
     for evaluation in found:
@@ -125,9 +125,9 @@ def version_changes(found: Iterable[Evaluation]) -> list[tuple[Run, Run]]:
     return sorted(changed, key=lambda pair: (pair[1].started_at, pair[1].run_id), reverse=True)
 
 
-def unread(run: RunFacts) -> Run:
+def unread(run: RunFacts) -> ReportedRun:
     """A run that the report is not about, with the little that a comparison knows of it."""
-    return Run(
+    return ReportedRun(
         run_id=run.run_id,
         project_id=run.project_id,
         run_name=name(run.display_name or run.evaluation_name or run.run_id),
@@ -222,14 +222,14 @@ def _worse(metrics: Sequence[PairedMetric]) -> list[str]:
 
 
 def _worse_row(
-    digest: str, metrics: Sequence[PairedMetric], compared: Comparison, content: Content | None, room: Room
+    digest: str, metrics: Sequence[PairedMetric], compared: Comparison, content: Content | None, budget: TextBudget
 ) -> WorseRow:
     inputs = content.inputs if content else None
     outputs = [
-        [room.fields(output) for output in (content.outputs.get(run.run_id, []) if content else [])]
+        [budget.fields(output) for output in (content.outputs.get(run.run_id, []) if content else [])]
         for run in (compared.baseline, compared.candidate)
     ]
-    return WorseRow(title(inputs), list(_moves(digest, metrics)), room.fields(inputs), *outputs)
+    return WorseRow(title(inputs), list(_moves(digest, metrics)), budget.fields(inputs), *outputs)
 
 
 def _moves(digest: str, metrics: Sequence[PairedMetric]) -> Iterator[str]:
@@ -245,7 +245,7 @@ def _passes(share: float) -> str:
     return {0.0: "failed", 1.0: "passed"}.get(share, percent(share))
 
 
-def _readable(text: str, before: Run, after: Run) -> str:
+def _readable(text: str, before: ReportedRun, after: ReportedRun) -> str:
     """A warning with the names of the runs instead of their ids."""
     for run in (before, after):
         text = text.replace(run.run_id, f"“{run.run_name}”")

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from tests.judging.runs import CORRECT, STYLE, Scores, a_run, passes
 from weave_eval.judging.decision_reports import junit, markdown
-from weave_eval.judging.judging import Check, Decision, judge
+from weave_eval.judging.gate import Check, Decision, judge
 from weave_eval.judging.rules import parse_rules
-from weave_eval.judging.run_results import RunResults, Trial
+from weave_eval.judging.run_results import JudgedTrial, RunResults
 
 
 def rule(measure: str, *lines: str, metric: str | None = "correct") -> str:
@@ -35,7 +35,7 @@ def check(rules: str, run: RunResults, baseline: RunResults | None = None) -> Ch
 def timed(run_id: str, *seconds: float | None) -> RunResults:
     """A run of one trial a row; the costs are a hundredth of the latencies."""
     trials = [
-        Trial(f"{run_id}-{number}", value, value and value / 100, scores={CORRECT: True})
+        JudgedTrial(f"{run_id}-{number}", value, value and value / 100, scores={CORRECT: True})
         for number, value in enumerate(seconds)
     ]
     return RunResults(a_run(run_id=run_id).run, {f"row-{number}": [trial] for number, trial in enumerate(trials)})
@@ -156,12 +156,12 @@ def test_what_could_have_been_detected_is_told() -> None:
 )
 def test_a_run_that_cannot_be_trusted_is_not_judged(changed: dict[str, Any], reason: str) -> None:
     found = judged(rule("pass_rate", "min = 0.9"), a_run(passes(1, 9), **changed))
-    assert (found.answer, found.reason, found.checks) == ("not_judged", reason, [])
+    assert (found.verdict, found.reason, found.checks) == ("not_judged", reason, [])
 
 
 def test_a_run_without_trials_is_not_judged() -> None:
     found = judged(rule("error_rate", "max = 1", metric=None), a_run({}))
-    assert (found.answer, found.reason) == ("not_judged", "The run run-a has no trials.")
+    assert (found.verdict, found.reason) == ("not_judged", "The run run-a has no trials.")
 
 
 OTHER: Mapping[str, Scores] = {"row-000": [True], "another": [True]}
@@ -192,7 +192,7 @@ OTHER: Mapping[str, Scores] = {"row-000": [True], "another": [True]}
 def test_what_a_rule_lacks_is_no_pass(rules: str, run: RunResults, baseline: RunResults | None, reason: str) -> None:
     decision = judged(rules, run, baseline)
     (found,) = decision.checks
-    assert (decision.answer, found.outcome) == ("not_judged", "not_judged")
+    assert (decision.verdict, found.outcome) == ("not_judged", "not_judged")
     assert " cannot be judged: " in found.text
     assert reason in found.text
     assert found.text in decision.reason
@@ -201,20 +201,20 @@ def test_what_a_rule_lacks_is_no_pass(rules: str, run: RunResults, baseline: Run
 def test_differences_that_were_allowed_are_noted() -> None:
     rules = f'may_differ = ["dataset"]\n{rule("pass_rate", "max_drop = 0")}'
     found = judged(rules, FOUR_OF_FIVE, a_run(OTHER, "x"))
-    assert (found.answer, found.checks[0].rows) == ("passed", 1)
+    assert (found.verdict, found.checks[0].rows) == ("passed", 1)
     assert [note.partition(":")[0] for note in found.notes] == ["The datasets differ"]
 
 
 def test_a_broken_rule_blocks_whatever_cannot_be_judged() -> None:
     rules = rule("pass_rate", "min = 0.9") + "\n" + rule("pass_rate", "min = 0.1", metric="unknown")
     found = judged(rules, FOUR_OF_FIVE)
-    assert (found.answer, [each.outcome for each in found.checks]) == ("blocked", ["failed", "not_judged"])
+    assert (found.verdict, [each.outcome for each in found.checks]) == ("blocked", ["failed", "not_judged"])
     assert found.reason == found.checks[0].text
 
 
 def test_another_scorers_version_does_not_matter() -> None:
     baseline = a_run(passes(4, 1), "x", scorer_refs=("weave:///acme/bot/object/style:d9",))
-    assert judged(rule("pass_rate", "max_drop = 0"), FOUR_OF_FIVE, baseline).answer == "passed"
+    assert judged(rule("pass_rate", "max_drop = 0"), FOUR_OF_FIVE, baseline).verdict == "passed"
 
 
 @given(st.integers(0, 30), st.integers(1, 30), st.floats(0.5, 0.999), st.floats(0, 1))

@@ -12,7 +12,18 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Connection, Row, Select, TableClause, case, func, select
 
 from .content import name
-from .facts import Drift, Facts, FailedTrial, FlakyRow, Freshness, MissingScore, Run, Score, ScorerChange, WorstRow
+from .facts import (
+    Drift,
+    Facts,
+    FailedTrial,
+    FlakyRow,
+    Freshness,
+    MissingScore,
+    ReportedRun,
+    Score,
+    ScorerChange,
+    WorstRow,
+)
 from .request import Request
 
 MOST_RUNS = 2000
@@ -24,7 +35,7 @@ Fact = TypeVar("Fact")
 Views = dict[str, TableClause]
 
 
-class Reader:
+class ViewQueries:
     """Reads the views of a dataset over one connection."""
 
     def __init__(self, connection: Connection, views: Views):
@@ -75,7 +86,7 @@ class Reader:
         found = self._connection.execute(query.where(rows.run_id.in_(run_ids), rows.row_digest.in_(digests)))
         return {(run_id, digest): float(value) for run_id, digest, value in found}
 
-    def _runs(self, request: Request, run_ids: Collection[str]) -> tuple[list[Run], int]:
+    def _runs(self, request: Request, run_ids: Collection[str]) -> tuple[list[ReportedRun], int]:
         """The newest runs by their start, and how many older ones were left out."""
         runs = self._views["dim_runs"].c
         conditions = list(_conditions(self._views["dim_runs"], request, run_ids))
@@ -180,18 +191,18 @@ def _fact(kind: type[Fact], row: Row[Any]) -> Fact:
     return kind(**{each.name: _value(values[each.name]) for each in fields(kind)})  # type: ignore[arg-type]
 
 
-def _run(row: Row[Any]) -> Run:
+def _run(row: Row[Any]) -> ReportedRun:
     values = {key: _value(value) for key, value in row._mapping.items()}  # noqa: SLF001 - public
     size, index, digest = values.pop("evaluation_row_count"), values.pop("version_index"), values.pop("model_digest")
     is_full = values["status"] == "completed" and bool(size) and values["row_count"] == size
     version = f"v{index}" if index is not None else name(str(digest or ""))[:6]
     counts = ("row_count", "expected_trial_count", "trial_count", "error_count")
     names = {"evaluation_name": "unnamed evaluation", "model_name": "unnamed model"}
-    given = {each.name: values[each.name] for each in fields(Run) if each.name in values}
+    given = {each.name: values[each.name] for each in fields(ReportedRun) if each.name in values}
     own: dict[str, Any] = {**given, **{key: given[key] or 0 for key in counts}}
     own.update({key: name(given[key] or unnamed) for key, unnamed in names.items()})
     own["run_name"] = name(given["run_name"] or given["run_id"])
-    return Run(**own, version=version, is_full=is_full)
+    return ReportedRun(**own, version=version, is_full=is_full)
 
 
 def _score(row: Row[Any]) -> Score:
