@@ -25,11 +25,14 @@ _PART = re.compile(r"^<!-- (\w+) -->\n.*?^<!-- /\1 -->$", re.MULTILINE | re.DOTA
 
 def settings_table() -> str:
     """The settings with their defaults and meaning, read from where they are declared."""
-    rows = [f"| `{name}` | {f'`{default}`' if default else ''} | {text} |" for name, default, text in _settings()]
+    rows = [
+        f"| `{name}` | {f'`{default}`' if default else ''} | {text} |" for name, default, text in declared_settings()
+    ]
     return "\n".join(["| setting | default | meaning |", "| --- | --- | --- |", *rows])
 
 
-def _settings() -> Iterator[tuple[str, str, str]]:
+def declared_settings() -> Iterator[tuple[str, str, str]]:
+    """The name, default and meaning of each setting."""
     module = ast.parse((PACKAGE / "settings.py").read_text(encoding="utf-8"))
     body = next(node for node in module.body if isinstance(node, ast.ClassDef) and node.name == "Settings").body
     for field, text in pairwise(body):

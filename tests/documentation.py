@@ -8,7 +8,8 @@ from pathlib import Path
 from tests.checkout import CHECKOUT
 
 README = CHECKOUT / "README.md"
-PAGES = (README, *sorted((CHECKOUT / "docs").glob("*.md")))
+DOCS = CHECKOUT / "docs"
+PAGES = (README, *sorted(DOCS.glob("*.md")))
 
 _FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""The README's questions have the same answers in all four warehouses."""
+"""The queries of the documentation have the same answers in all four warehouses."""
 
 from __future__ import annotations
 

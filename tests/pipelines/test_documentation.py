@@ -1,4 +1,4 @@
-"""The README names every environment variable that the code reads, and every key of `destinations.toml`."""
+"""The documentation names every environment variable that the code reads, and every key of `destinations.toml`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 import tomlkit
 
 from tests.checkout import CHECKOUT
+from tests.documentation import PAGES
 
-README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 
 
@@ -37,11 +38,11 @@ def test_the_search_finds_variables() -> None:
 
 @pytest.mark.parametrize("name", VARIABLES)
 def test_every_environment_variable_is_explained(name: str) -> None:
-    assert f"`{name}`" in README
+    assert f"`{name}`" in TEXT
 
 
 def test_every_key_of_a_profile_is_explained() -> None:
     profiles = tomlkit.parse((CHECKOUT / "destinations.toml").read_text(encoding="utf-8")).unwrap()
     keys = {key for profile in profiles.values() for key in profile}
     assert {"type", "dataset", "credentials"} <= keys
-    assert [key for key in sorted(keys) if f"| `{key}` |" not in README] == []
+    assert [key for key in sorted(keys) if f"| `{key}` |" not in TEXT] == []
