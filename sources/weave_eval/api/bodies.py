@@ -17,7 +17,7 @@ class StreamParser(Protocol[Parsed_co]):
         """Takes the next bytes. Raises what parsers raise for bytes they cannot read."""
 
     def close(self) -> Parsed_co:
-        """What the body, which has ended, says. Raises likewise."""
+        """What was parsed, once the body has ended. Raises the same."""
 
 
 class WholeBody(Generic[Parsed]):

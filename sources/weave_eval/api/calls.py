@@ -39,8 +39,9 @@ def read_calls(
 ) -> list[Call]:
     """All calls that a query without a limit finds.
 
-    They are counted first, for more may come meanwhile; where it can find `at_most` so many, only if it finds fewer.
-    Raises `TransientApiError` if the stream ends early time and again.
+    They are counted first, for more may be added meanwhile. A query that can find `at_most` a certain number is
+    checked by a count only if it finds fewer.
+    Raises `TransientApiError` if the stream ends early every time.
     """
     calls: list[Call] = []
     count = 0

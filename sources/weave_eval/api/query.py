@@ -36,7 +36,7 @@ def at_least(name: str, bound: datetime) -> Expression:
 
 
 def before(name: str, bound: datetime) -> Expression:
-    """Whether the field's time is earlier than `bound`: there is no operator for it."""
+    """Whether the field's time is earlier than `bound`. Weave has no operator for that."""
     return negated(at_least(name, bound))
 
 

@@ -9,7 +9,7 @@ _IDLE_SECONDS = 0.003
 
 
 class ReadAhead:
-    """How many requests shall be under way or answered and not taken yet: `size`, at most `most`.
+    """How many requests should be under way or answered and not taken yet: `size`, at most `most`.
 
     It follows the latency. It grows by one each time that nothing could be done but wait for an answer, so that many
     are asked of an API that is slow or far away; a wait during which the process was busy with other answers does not

@@ -29,7 +29,7 @@ class RequestQueue(Generic[Purpose]):
 
     @property
     def size(self) -> int:
-        """How many requests shall be under way or answered and not taken yet."""
+        """How many requests should be under way or answered and not taken yet."""
         return self._ahead.size
 
     @property
@@ -43,7 +43,7 @@ class RequestQueue(Generic[Purpose]):
         return not self._running and not self._waiting
 
     def has_room(self, most: int) -> bool:
-        """Whether more could be under way than wait, of `most`."""
+        """Whether nothing waits, and fewer than `most` are under way or answered and not taken yet."""
         return not self._waiting and len(self._running) < most
 
     def add(self, request: Request, purpose: Purpose, *, first: bool = False) -> None:

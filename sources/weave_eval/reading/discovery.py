@@ -1,7 +1,7 @@
-"""Which evaluation runs a project has: through the calls API, which lists every kind of run.
+"""Which evaluation runs a project has: from the calls API, which lists every kind of run.
 
-`GET evaluation_runs` lists only the runs that were made through the v2 API; it serves where only those are wanted,
-and its single read tells a run that does not exist from a call that is not an evaluation.
+`GET evaluation_runs` lists only the runs that were made through the v2 API. It is used where only those are wanted,
+and to distinguish a run that does not exist from a call that is not an evaluation.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class _Listing:
         self._earliest: datetime | None = None
 
     def read(self) -> bool:
-        """Reads on until a page is not full; tells whether it found more."""
+        """Reads on until a page is not full; returns whether it found more."""
         before, offset = len(self.found), 0
         while True:
             earliest = self._earliest

@@ -1,6 +1,6 @@
 """Requests to `eval_results/query`: a page of a run's rows, a run's summary, and whether it works at all.
 
-The summary is asked for apart: asked for with rows, it makes the server read the whole run for every page.
+The summary has a request of its own: asked for with rows, it makes the server read the whole run for every page.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class EvalResults:
     """Asks for results of runs, from any thread."""
 
     def __init__(self, client: WeaveClient, *, has_inputs: bool, with_costs: bool):
-        """`has_inputs` says whether pages shall have the rows' inputs."""
+        """`has_inputs` says whether pages contain the rows' inputs."""
         self._client = client
         self._path = client.v2_path("eval_results/query")
         self._has_inputs = has_inputs

@@ -165,7 +165,7 @@ class _Call(NamedTuple):
 
 
 class _Places:
-    """Finds the places of calls, and remembers what it was told of their parents."""
+    """Finds the places of calls, and remembers their parents."""
 
     def __init__(self, client: WeaveClient, evaluate_ops: frozenset[str]):
         self._client = client
@@ -225,7 +225,7 @@ class _Places:
             self._calls[call["id"]] = _Call(call.get("parent_id"), ref.name if ref else str(call.get("op_name")))
 
     def _load_digests(self, trial_ids: set[str]) -> None:
-        """Digests of the trials' inputs. Inputs that are no refs into a dataset can be large and are not asked for."""
+        """Digests of the trials' inputs that are refs into a dataset; others can be large and are not asked for."""
         unknown = trial_ids - self._digests.keys()
         self._digests |= dict.fromkeys(unknown)
         for call in self._query(unknown, ["id", "inputs.example"], contains("inputs.example", _ROWS_PATH)):

@@ -62,7 +62,7 @@ class ApiRuns:
         return [run for run in found if evaluation_name in (None, run.evaluation_name)]
 
     def results(self, run: RunFacts) -> RunResults:
-        """The trials of a run; its facts then tell its scorers, and whether all arrived that Weave says there is."""
+        """The trials of a run; its facts then name its scorers, and say whether all that Weave counts has arrived."""
         (found,) = self._list(RunFilter(run_ids=(run.run_id,)))
         settings = self._settings
         size = PageSize(settings.page_rows, settings.max_page_bytes)
@@ -146,7 +146,7 @@ def _by_index(numbered: tuple[int, JudgedTrial]) -> int:
 
 
 def landed_of(run_id: str, batch: RunBatch) -> Landed:
-    """What was read of a run, counted as `warehouse/proof.py` counts what landed."""
+    """What was read of a run, counted as `proof/landed.py` counts what landed."""
     trials = list(_records("trials", batch.trials))
     scores: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for record in _records("scores", batch.scores):

@@ -31,7 +31,7 @@ _IDS_AT_ONCE = 200
 _LARGEST = 2**63 - 1
 _KINDS = frozenset({"object", "op"})
 _WITHOUT_MEANING = frozenset({"project_id", "is_latest"})
-"""Fields of a version that say nothing of it: the project is a column, the latest one is another tomorrow."""
+"""Fields that say nothing about a version: the project is a column, and another version is the latest tomorrow."""
 _IN_COLUMNS = frozenset({
     "object_id", "digest", "version_index", "created_at", "kind", "wb_user_id", "deleted_at", "val",
 })  # fmt: skip
@@ -46,7 +46,7 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 @dataclass(frozen=True)
 class WantedRefs:
-    """Refs that runs name and that shall have a row, whatever their age.
+    """Refs that runs name and that must have a row, whatever their age.
 
     `known` are refs that have a row already and are not looked for again, so that a version that was deleted after
     it was loaded keeps its definition.
@@ -148,7 +148,7 @@ def read_objects(client: WeaveClient, cursor: Cursor, wanted: WantedRefs) -> Obj
     One request if there is nothing new and nothing wanted. What the key may not read, or Weave no longer has, is
     left out with a warning; a deleted version that is wanted has a row with little more than `deleted_at`.
     """
-    reader = _Reader(client, wanted.known)
+    reader = _VersionReader(client, wanted.known)
     listed = reader.list_versions(cursor.since)
     fresh = [version for version in listed if not cursor.has(ref_of(version))]
     for version in fresh:
@@ -163,8 +163,8 @@ def read_objects(client: WeaveClient, cursor: Cursor, wanted: WantedRefs) -> Obj
     return ObjectsRead(reader.rows(), cursor.after(times), reader.warnings())
 
 
-class _Reader:
-    """Reads versions and keeps each once for every table that shall have it."""
+class _VersionReader:
+    """Reads versions and keeps each once for every table that needs it."""
 
     def __init__(self, client: WeaveClient, known: frozenset[str]):
         self._client = client

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..weave.pages import Page
 
 _BYTES_AHEAD = 100_000_000
-_SUPPOSED_FACTOR = 8
+_ASSUMED_FACTOR = 8
 _WEIGHT_OF_LAST = 0.2
 
 
@@ -35,8 +35,8 @@ class RowWeights:
             self._bytes_per_row = max(weight, average)
 
     def add_given_up(self, rows: int) -> None:
-        """Takes note of an answer that was given up: supposes rows so heavy that so many are not tried again."""
-        self._bytes_per_row = max(self._bytes_per_row, _SUPPOSED_FACTOR * self.max_bytes / rows)
+        """Takes note of an answer that was given up: assumes rows too heavy for as many to be tried again."""
+        self._bytes_per_row = max(self._bytes_per_row, _ASSUMED_FACTOR * self.max_bytes / rows)
 
     def page_rows(self) -> int:
         """Rows that fill half of the largest page."""

@@ -45,7 +45,7 @@ _Queue = RequestQueue[tuple["_OpenRun", _Take]]
 
 @dataclass
 class _OpenRun:
-    """A run that is being read: the requests of it that are not answered yet, and the rows that they ask for."""
+    """A run that is being read: its requests that are not answered yet, and the rows asked for so far."""
 
     collector: RunCollector
     queue: _Queue

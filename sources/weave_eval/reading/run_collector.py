@@ -55,7 +55,7 @@ class RunCollector:
         self._flattener = RunFlattener(planned.run.run_id, calls, has_inputs=has_inputs)
 
     def expect_rows(self, trial_calls: int) -> None:
-        """Has rows counted, which are those of so many trials as the calls API says."""
+        """Has the rows counted; `trial_calls` is the number of trials by the calls API."""
         self.read.counts = self._flattener.counts
         self.read.trial_calls = trial_calls
 

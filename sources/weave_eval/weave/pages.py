@@ -129,7 +129,7 @@ def _parse_slowly(body: bytes) -> Page:
         answer = parse_tolerantly(body)
         page = _page(answer)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise UnreadableBodyError(f"no page of results: {type(error).__name__}: {error}") from None
+        raise UnreadableBodyError(f"it is not a page of results: {type(error).__name__}: {error}") from None
     page.body_bytes = len(body)
     return page
 

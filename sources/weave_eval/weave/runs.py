@@ -110,7 +110,7 @@ def _fields(line: bytes, changes: Changes) -> dict[str, Any]:
             return call
     cleaned = clean(call, changes)
     if not isinstance(cleaned, dict):
-        raise TypeError("no object")
+        raise TypeError("it is not an object")
     return cleaned
 
 

@@ -1,4 +1,4 @@
-"""Trials as calls: how they are told from other calls, when each ran, and what went wrong in it."""
+"""Trials as calls: which calls are trials, when each ran, and what went wrong in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 TRIAL_OPS = ("Evaluation.predict_and_score", "Evaluation.predictAndScore")
-"""The ops whose calls are trials: the one of the Python SDK and of the API, and the one of the TypeScript SDK."""
+"""The ops whose calls are trials: that of the Python SDK and the API, and that of the TypeScript SDK."""
 
 _METHODS = tuple(op.partition(".")[2] for op in TRIAL_OPS)
 
