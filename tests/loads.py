@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.tables_of import Tables, lasting, tables_of
 from tests.weave_server.process import KEY, WeaveServer
-from weave_eval.loading.load import LoadOptions, LoadResult, load_project, resolve_settings
+from weave_eval import LoadOptions, LoadResult, load_project, resolve_settings
 from weave_eval.settings import Settings
 from weave_eval.warehouse.profiles import Profile
 

@@ -220,15 +220,15 @@ def test_what_is_no_setting_is_refused_by_its_name(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv(PREFIX + "COLOUR", "blue")
     with pytest.raises(SettingsError) as caught:
         _resolve(project="acme/support")
-    assert f"{PREFIX}LOOKBAK_DAYS is no setting; did you mean lookback_days?" in str(caught.value)
-    assert f"{PREFIX}COLOUR is no setting; see the settings in the README." in str(caught.value)
+    assert f"{PREFIX}LOOKBAK_DAYS is not a setting; did you mean lookback_days?" in str(caught.value)
+    assert f"{PREFIX}COLOUR is not a setting; see the settings in the README." in str(caught.value)
 
 
 def test_what_is_no_setting_is_refused_in_dlts_files() -> None:
     section = {"privcy": ["drop trials.output"], "extract": {"workers": 2}}
     with dlt_config(section), pytest.raises(SettingsError) as caught:
         _resolve(project="acme/support")
-    assert str(caught.value) == "privcy in [sources.weave_eval] of config.toml is no setting; did you mean privacy?"
+    assert str(caught.value) == "privcy in [sources.weave_eval] of config.toml is not a setting; did you mean privacy?"
 
 
 def test_tables_in_the_section_are_dlts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,9 +23,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowNot
 from airflow.sdk import Asset, AssetAlias, Connection, Param, dag, get_current_context, task, task_group
 
 if TYPE_CHECKING:  # the tasks import dlt, this file does not: Airflow parses it again and again
-    from weave_eval.loading.load import LoadOptions, LoadResult
-    from weave_eval.settings import Settings
-    from weave_eval.warehouse.profiles import Profile
+    from weave_eval import LoadOptions, LoadResult, Profile, Settings
 
 DESTINATION = "postgres"  # a profile of destinations.toml, beside this file or where WEAVE_EVAL_DESTINATIONS says
 WEAVE_CONNECTION = "weave_default"  # password: the W&B API key; host: base URL of Weave's API, if not the cloud's
@@ -63,7 +61,7 @@ def weave_eval() -> None:
 @task
 def projects() -> list[str]:
     """The projects of the run's params, or else the configured ones."""
-    from weave_eval.loading.load import configured_projects
+    from weave_eval import configured_projects
 
     named: list[str] = get_current_context()["params"]["projects"] or configured_projects()
     if not named:
@@ -76,7 +74,7 @@ def projects() -> list[str]:
 @task(map_index_template="{{ task.op_kwargs['project'] }}", outlets=[LOADED], multiple_outputs=False)
 def load(project: str) -> dict[str, Any]:
     """Loads what is new or changed, or the range that the run's params name."""
-    from weave_eval.loading.load import load_project
+    from weave_eval import load_project
 
     params = get_current_context()["params"]
     with _working(project, since=params["since"], until=params["until"]) as arguments:
@@ -88,7 +86,7 @@ def verify(loaded: dict[str, Any]) -> dict[str, Any]:
     """Compares all runs with Weave and repairs the warehouse, if the run's params want it."""
     if not get_current_context()["params"]["verify"]:
         raise AirflowSkipException("The param verify is false.")
-    from weave_eval.loading.verify import verify_project
+    from weave_eval import verify_project
 
     with _working(loaded["project"]) as arguments:
         verified = verify_project(*arguments)
@@ -99,8 +97,7 @@ def verify(loaded: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def _working(project: str, **given: Any) -> Iterator[tuple[Settings, Profile, LoadOptions]]:
     """What to load with. An error that another attempt would meet again ends the task without one."""
-    from weave_eval.errors import DefectError, SettingsError, TerminalApiError
-    from weave_eval.loading.load import LoadOptions, resolve_settings
+    from weave_eval import DefectError, LoadOptions, SettingsError, TerminalApiError, resolve_settings
 
     weave = _connection(WEAVE_CONNECTION)
     key = {"api_key": weave.password, "base_url": weave.host} if weave else {}
@@ -127,9 +124,9 @@ def _finish(result: LoadResult) -> dict[str, Any]:
 
 
 def _profile() -> Profile:
-    from weave_eval.warehouse.profiles import FILE_NAME, profile
+    from weave_eval import DESTINATIONS_FILE, profile
 
-    beside = Path(__file__).with_name(FILE_NAME)
+    beside = Path(__file__).with_name(DESTINATIONS_FILE)
     found = profile(DESTINATION, beside if beside.exists() else None)
     warehouse = _connection(WAREHOUSE_CONNECTION)
     credentials = {"credentials": _credentials(warehouse)} if warehouse else {}

@@ -1,20 +1,86 @@
-"""W&B Weave evaluations as normalized tables: runs, inputs, result rows, trials, scores, scorer stats."""
+"""W&B Weave evaluations as normalized tables: runs, inputs, result rows, trials, scores, scorer stats.
+
+What is exported here is the public API; everything else may change.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from .settings import Settings
-    from .source import weave_eval
+from .errors import (
+    ApiError,
+    BusyError,
+    DefectError,
+    DestinationError,
+    MissingKeyError,
+    NoAccessError,
+    NotFoundError,
+    NotWeaveError,
+    RefusedKeyError,
+    SettingsError,
+    TerminalApiError,
+    TooHeavyError,
+    TransientApiError,
+    WeaveEvalError,
+)
 
-__all__ = ["Settings", "weave_eval"]
+if TYPE_CHECKING:
+    from .loading.load import LoadOptions, load_project
+    from .loading.outcome import LoadResult
+    from .loading.verify import Verified, verify_project
+    from .settings import Settings, configured_projects, resolve_settings
+    from .source import weave_eval
+    from .warehouse.profiles import DESTINATIONS_FILE, Profile, profile
+
+__all__ = [
+    "DESTINATIONS_FILE",
+    "ApiError",
+    "BusyError",
+    "DefectError",
+    "DestinationError",
+    "LoadOptions",
+    "LoadResult",
+    "MissingKeyError",
+    "NoAccessError",
+    "NotFoundError",
+    "NotWeaveError",
+    "Profile",
+    "RefusedKeyError",
+    "Settings",
+    "SettingsError",
+    "TerminalApiError",
+    "TooHeavyError",
+    "TransientApiError",
+    "Verified",
+    "WeaveEvalError",
+    "configured_projects",
+    "load_project",
+    "profile",
+    "resolve_settings",
+    "verify_project",
+    "weave_eval",
+]
+
+_MODULES = {
+    "DESTINATIONS_FILE": "warehouse.profiles",
+    "LoadOptions": "loading.load",
+    "LoadResult": "loading.outcome",
+    "Profile": "warehouse.profiles",
+    "Settings": "settings",
+    "Verified": "loading.verify",
+    "configured_projects": "settings",
+    "load_project": "loading.load",
+    "profile": "warehouse.profiles",
+    "resolve_settings": "settings",
+    "verify_project": "loading.verify",
+    "weave_eval": "source",
+}
+"""Where names are imported from when they are first used: they need dlt, which the command line's help does not."""
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the source when it is first used: the command line's help needs neither it nor dlt."""
-    if name in __all__:
-        from . import settings, source  # noqa: PLC0415
-
-        return {"Settings": settings.Settings, "weave_eval": source.weave_eval}[name]
+    """The exported object of that name."""
+    if name in _MODULES:
+        return getattr(import_module(f".{_MODULES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

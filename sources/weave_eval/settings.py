@@ -6,11 +6,18 @@ dlt fills them from arguments, environment variables (`SOURCES__WEAVE_EVAL__PAGE
 
 from __future__ import annotations
 
+import os
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Any, List, Optional
 
+import dlt
 from dlt.common.configuration import configspec
 from dlt.common.configuration.const import TYPE_EXAMPLES
+from dlt.common.configuration.exceptions import ConfigFieldMissingException, ConfigurationException
+from dlt.common.configuration.providers import EnvironProvider
+from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
 
@@ -18,7 +25,6 @@ from .api.retries import Patience
 from .errors import SettingsError
 from .state.decisions import Windows
 from .times import parse_time
-from .unknown_settings import unknown_settings
 from .weave.run_filter import RunFilter
 
 
@@ -112,7 +118,7 @@ class Settings(BaseConfiguration):
 
     def on_resolved(self) -> None:
         """Checks what types do not say, and that no other setting is set. Raises `SettingsError`."""
-        if unknown := unknown_settings(self.get_resolvable_fields()):
+        if unknown := _unknown_settings(self.get_resolvable_fields()):
             raise SettingsError(" ".join(unknown))
         check_project(self.project)
         for name in ("api_key", "privacy_key"):
@@ -129,7 +135,7 @@ class Settings(BaseConfiguration):
         self.run_filter()
 
     def run_filter(self) -> RunFilter:
-        """The runs that are wanted. Raises `SettingsError` for a time that is none."""
+        """The runs that are wanted. Raises `SettingsError` for a text that is not a time."""
         return RunFilter(
             since=time_of("since", self.since),
             until=time_of("until", self.until),
@@ -156,6 +162,32 @@ _POSITIVE = (
 )  # fmt: skip
 _LONGEST = 1_000_000
 
+_SECTIONS = ("sources", "weave_eval")
+"""Where dlt looks up the settings of the source."""
+
+_PREFIX = "__".join((*_SECTIONS, "")).upper()
+
+
+def resolve_settings(**given: Any) -> Settings:
+    """The settings of the source, as dlt finds them, with those given on top. Raises `SettingsError`."""
+    explicit = {name: value for name, value in given.items() if value not in (None, [], ())}
+    try:
+        return resolve_configuration(Settings(), sections=_SECTIONS, explicit_value=explicit)
+    except ConfigFieldMissingException:
+        raise SettingsError(
+            "No project was named. Use --project ENTITY/PROJECT, or set SOURCES__WEAVE_EVAL__PROJECT."
+        ) from None
+    except ConfigurationException as error:
+        raise SettingsError(f"The settings cannot be used: {error}") from None
+
+
+def configured_projects() -> list[str]:
+    """The projects that `projects` names in the configuration of the source, if it does."""
+    found: Any = dlt.config.get("sources.weave_eval.projects")
+    if isinstance(found, str):
+        found = [name.strip() for name in found.strip("[] ").split(",")]
+    return [str(name).strip("'\" ") for name in found or ()]
+
 
 def check_project(project: Any) -> str:
     """`project` if it is an entity and a name. Raises `SettingsError`."""
@@ -177,4 +209,32 @@ def time_of(name: str, value: str | datetime | None) -> datetime | None:
         return parse_time(text if len(text) > len("2026-01-01") else f"{text}T00:00:00")
     except ValueError:
         example = "2026-11-01 or 2026-11-01T08:30:00Z"
-        raise SettingsError(f"{name} is {value!r}, which is no time. Write it like {example}.") from None
+        raise SettingsError(f"{name} is {value!r}, which is not a time. Write it like {example}.") from None
+
+
+def _unknown_settings(known: Collection[str]) -> list[str]:
+    """A sentence for each setting of the source in the environment and in dlt's files that is not one of `known`.
+
+    Tables, such as `[sources.weave_eval.extract]`, are dlt's.
+    """
+    return [_unknown(place, name, known) for place, name in _set_names() if name not in known]
+
+
+def _set_names() -> Iterator[tuple[str, str]]:
+    """What is set in the section of the source: where, and its name."""
+    for variable in sorted(os.environ):
+        name = variable.removeprefix(_PREFIX)
+        if name != variable and "__" not in name:
+            yield variable, name.lower()
+    for provider in dlt.config.config_providers:
+        if not isinstance(provider, EnvironProvider):
+            found, _ = provider.get_value(_SECTIONS[-1], dict, "", *_SECTIONS[:-1])
+            for name, value in (found or {}).items():
+                if not isinstance(value, dict):
+                    yield f"{name} in [{'.'.join(_SECTIONS)}] of {provider.name}", name
+
+
+def _unknown(place: str, name: str, known: Collection[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else "see the settings in the README."
+    return f"{place} is not a setting; {hint}"

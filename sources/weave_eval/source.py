@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import List, Optional
 
 import dlt
 from dlt.common.typing import TSecretStrValue
 from dlt.extract import DltResource
 
+from .loading.context import LoadContext, connect
 from .loading.extraction import Extraction
+from .loading.package_files import Package, TableItem
 from .loading.resources import evaluation_resources
+from .loading.saved_state import SavedState
 from .schema import CONTRACT, dlt_schema
 from .settings import Settings
 
@@ -43,4 +47,11 @@ def weave_eval(
         models: Read only runs of these models, each a name or a whole ref.
         settings: All other knobs; see `Settings`.
     """
-    return evaluation_resources(Extraction(settings))
+    client = connect(settings)
+    extraction = Extraction(LoadContext(settings, client))
+
+    def read(saved: SavedState, package: Package) -> Iterator[TableItem]:
+        with client:
+            yield from extraction.items(saved, package)
+
+    return evaluation_resources(read, with_predictions=settings.with_predictions)

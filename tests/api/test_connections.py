@@ -13,14 +13,13 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from tests.loads import Place
 from tests.weave_server.process import KEY, WeaveServer
-from weave_eval import weave_eval
+from weave_eval import LoadOptions, verify_project, weave_eval
 from weave_eval.api.client import WeaveClient
 from weave_eval.cli.run_source import run_source
 from weave_eval.errors import BusyError, RefusedKeyError
 from weave_eval.loading.check import check
-from weave_eval.loading.load import LoadOptions, plan_project
+from weave_eval.loading.load import plan_project
 from weave_eval.loading.pipelines import lock_path
-from weave_eval.loading.verify import verify_project
 from weave_eval.warehouse.locks import load_lock
 
 PROJECT = "acme/support-bot"

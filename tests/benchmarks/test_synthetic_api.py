@@ -20,7 +20,7 @@ from tests.benchmarks.running_api import RunningApi, running_api
 from tests.benchmarks.shape import Shape
 from tests.checkout import CHECKOUT
 from tests.tables_of import lasting, tables_of
-from weave_eval.loading.load import LoadOptions, LoadResult, load_project, resolve_settings
+from weave_eval import LoadOptions, LoadResult, load_project, resolve_settings
 from weave_eval.warehouse.profiles import Profile
 
 SHAPE = Shape(runs=3, rows=7, input_bytes=90, output_bytes=110)

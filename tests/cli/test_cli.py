@@ -394,7 +394,7 @@ def test_check_of_a_read_only_file(folder: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "words"),
     [
-        ("LOOKBAK_DAYS", "3", "SOURCES__WEAVE_EVAL__LOOKBAK_DAYS is no setting; did you mean lookback_days?"),
+        ("LOOKBAK_DAYS", "3", "SOURCES__WEAVE_EVAL__LOOKBAK_DAYS is not a setting; did you mean lookback_days?"),
         ("LOOKBACK_DAYS", "-3", "lookback_days is -3.0; it must be between 0"),
         ("LOOKBACK_DAYS", "three", "lookback_days"),
         ("SINCE", "yesterday", "since is 'yesterday'"),

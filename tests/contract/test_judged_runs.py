@@ -12,8 +12,8 @@ from tests.weave_server.fixtures import PROJECT, Snapshot
 from weave_eval.judging.gate import judge
 from weave_eval.judging.rules import parse_rules
 from weave_eval.judging.run_results import RunFacts, RunSource
-from weave_eval.loading.extraction import connect
-from weave_eval.loading.gate_record import record_decision
+from weave_eval.loading.context import connect
+from weave_eval.loading.records import record_decision
 from weave_eval.reading.judged_runs import ApiRuns
 from weave_eval.warehouse.judged_runs import judged_runs
 

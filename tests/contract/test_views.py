@@ -24,8 +24,8 @@ from tests.stand_ins.warehouse import Warehouse
 from tests.tables_of import Row
 from tests.weave_server.fixtures import PROJECT, Snapshot
 from tests.weave_server.process import WeaveServer
+from weave_eval import LoadOptions, load_project, resolve_settings
 from weave_eval.demo.api import DemoApi
-from weave_eval.loading.load import LoadOptions, load_project, resolve_settings
 from weave_eval.loading.pipelines import make_pipeline
 from weave_eval.warehouse.completing import make_views, view_place
 from weave_eval.warehouse.snowflake import Snowflake

@@ -130,7 +130,7 @@ def _shift_clock(seconds: float) -> None:
     """Has dlt and the connector read another time off the clock."""
     import dlt.common.time
 
-    from weave_eval.loading import extraction, load
+    from weave_eval.loading import execution, extraction, planning, saved_state
     from weave_eval.times import utc_now
 
     def now() -> datetime:
@@ -139,10 +139,8 @@ def _shift_clock(seconds: float) -> None:
     dlt.common.time.precise_time = lambda: time.time() + seconds
     # A process of its own would not know the time at which the one that it is forked from started.
     dlt.common.time.increasing_precise_time._last = time.time() + seconds
-    defaults = extraction.Extraction.__init__.__kwdefaults__
-    assert defaults
-    defaults["clock"] = now
-    load.utc_now = now  # type: ignore[attr-defined]
+    for module in (execution, extraction, planning, saved_state):
+        module.utc_now = now  # type: ignore[attr-defined]
 
 
 def _serve() -> None:

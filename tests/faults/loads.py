@@ -7,9 +7,8 @@ from pathlib import Path
 
 from tests.contract.place import Landing, Reference, comparable, differences
 from tests.faults.launcher import Command, Launcher
+from weave_eval import LoadOptions, verify_project
 from weave_eval.cli.exit_codes import DONE
-from weave_eval.loading.load import LoadOptions
-from weave_eval.loading.verify import verify_project
 
 PROJECT = "acme/hurt"
 

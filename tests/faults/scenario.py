@@ -16,11 +16,12 @@ from tests.loads import LiveRun, days_ago
 from tests.tables_of import OF_THE_LOAD, Tables, lasting
 from tests.weave_server import damage
 from tests.weave_server.process import WeaveServer
+from weave_eval import resolve_settings
 from weave_eval.api.client import WeaveClient
 from weave_eval.api.limiter import RateLimiter
 from weave_eval.api.retries import Patience
+from weave_eval.loading.context import LoadContext
 from weave_eval.loading.extraction import Extraction
-from weave_eval.loading.load import resolve_settings
 from weave_eval.loading.package_files import Package
 from weave_eval.state.decisions import ProjectState, Seen, dump_state
 from weave_eval.tables import TABLES_BY_NAME
@@ -114,7 +115,7 @@ def extract(proxy: FaultyProxy, project: str, folder: Path) -> Extracted:
     limiter = RateLimiter(1_000_000, sleep=lambda _: None)
     patience = Patience(0.5, READ_TIMEOUT, response_timeout=2.0, retry_budget=1.0, max_attempts=6)
     client = WeaveClient(proxy.url, KEY, project, limiter=limiter, patience=patience)
-    extraction = Extraction(settings, client=client)
+    extraction = Extraction(LoadContext(settings, client))
     saved = remembered(project) if project == PLAIN else {}
     package = Package("load-1", frozenset(TABLES_BY_NAME), "arrow", True, folder)
     found: dict[str, list[pa.Table]] = defaultdict(list)

@@ -13,7 +13,7 @@ from tests.tables_of import load_count
 from tests.weave_server import damage
 from tests.weave_server.process import WeaveServer
 from weave_eval.cli.interruption import Interruption
-from weave_eval.loading import load
+from weave_eval.loading import execution
 
 PROJECT = "acme/unproven"
 
@@ -32,7 +32,7 @@ def end_before_proof(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         raise Interruption(15)
 
     with monkeypatch.context() as patch:
-        patch.setattr(load, "prove", end)
+        patch.setattr(execution, "prove", end)
         with pytest.raises(Interruption):
             place.load()
     place.server.clear_requests()
@@ -79,7 +79,7 @@ def test_a_run_that_weave_cannot_sum_up(server: WeaveServer, tmp_path: Path, mon
 def test_a_long_load_is_proven_on_the_way(server: WeaveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = server.bulk(PROJECT, runs=5, rows=2, scorers=1, start=days_ago(2))
     place = Place(server, PROJECT, tmp_path)
-    monkeypatch.setattr(load, "_SETTLED_TOGETHER", 2)
+    monkeypatch.setattr(execution, "_PROVEN_TOGETHER", 2)
     result = place.load(package_runs=1)
     assert (result.status, len(result.load_ids)) == ("loaded", 5)
     assert proofs(place) == dict.fromkeys(runs, True)

@@ -15,10 +15,9 @@ from tests.histories.upstream import Upstream
 from tests.loads import days_ago
 from tests.tables_of import Tables, ordered
 from tests.weave_server.process import KEY
+from weave_eval import LoadOptions, LoadResult, Verified, load_project, resolve_settings, verify_project
 from weave_eval.cli.interruption import Interruption
 from weave_eval.errors import WeaveEvalError
-from weave_eval.loading.load import LoadOptions, LoadResult, load_project, resolve_settings
-from weave_eval.loading.verify import Verified, verify_project
 from weave_eval.settings import Settings
 
 OBJECTS = ("evaluations", "models", "datasets", "scorers")

@@ -20,7 +20,7 @@ from tests.stand_ins.fixtures import duckdb_file
 from tests.stand_ins.warehouse import Warehouse
 from tests.tables_of import Tables
 from tests.weave_server.process import WeaveServer
-from weave_eval.loading.load import LoadResult
+from weave_eval import LoadResult
 
 PROJECT = "acme/changing"
 PROVEN = "changes of projects, in histories of loads that end with what a fresh load gives"

@@ -14,7 +14,7 @@ from tests.faults.proxy import Answer, listening
 from tests.histories.upstream import Upstream
 from tests.loads import Place, days_ago, delete_calls
 from tests.weave_server.process import KEY, WeaveServer
-from weave_eval.loading.load import resolve_settings
+from weave_eval import resolve_settings
 from weave_eval.settings import Settings
 
 PROJECT = "acme/listed"

@@ -11,9 +11,8 @@ import pytest
 from tests.loads import LiveRun, Place, days_ago, delete_calls
 from tests.tables_of import Row, Tables, lasting
 from tests.weave_server.process import WeaveServer
+from weave_eval import LoadOptions, verify_project
 from weave_eval.errors import TransientApiError
-from weave_eval.loading.load import LoadOptions
-from weave_eval.loading.verify import verify_project
 from weave_eval.warehouse.status import project_statuses
 
 PROJECT = "acme/support-bot"

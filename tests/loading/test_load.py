@@ -14,7 +14,7 @@ from tests.tables_of import Row, Tables, ordered, tables_of
 from tests.weave_server import damage
 from tests.weave_server.fixtures import PROJECT, Snapshot
 from tests.weave_server.process import WeaveServer
-from weave_eval.loading.load import LoadResult
+from weave_eval import LoadResult
 from weave_eval.tables import TABLES_BY_NAME
 
 SPAN = {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00f067aa0ba902b7"}

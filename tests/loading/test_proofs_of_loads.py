@@ -15,10 +15,9 @@ from tests.loads import LiveRun, Place, days_ago, is_page
 from tests.tables_of import Tables, lasting, tables_of
 from tests.weave_server.fixtures import Project, Snapshot
 from tests.weave_server.process import KEY, WeaveServer
+from weave_eval import LoadOptions, verify_project
 from weave_eval.cli.program import main
 from weave_eval.loading import proving
-from weave_eval.loading.load import LoadOptions
-from weave_eval.loading.verify import verify_project
 from weave_eval.proof.landed import landed
 from weave_eval.proof.reconcile import Landed
 from weave_eval.reading.eval_results import EvalResults

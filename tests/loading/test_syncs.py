@@ -13,9 +13,9 @@ import pytest
 from tests.loads import LiveRun, Place, days_ago, delete_calls
 from tests.tables_of import Row, lasting, load_count
 from tests.weave_server.process import KEY, WeaveServer
+from weave_eval import LoadOptions, load_project
 from weave_eval.cli.program import main
 from weave_eval.errors import RefusedKeyError, TransientApiError
-from weave_eval.loading.load import LoadOptions, load_project
 from weave_eval.warehouse.status import ProjectStatus, project_statuses
 
 PROJECT = "acme/support-bot"

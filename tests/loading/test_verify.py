@@ -18,9 +18,9 @@ from tests.tables_of import Tables, lasting, load_count
 from tests.weave_server import damage
 from tests.weave_server.fixtures import Project
 from tests.weave_server.process import KEY, WeaveServer
+from weave_eval import LoadOptions, Verified, verify_project
 from weave_eval.cli.program import main
-from weave_eval.loading.load import LoadOptions
-from weave_eval.loading.verify import Findings, Verified, verify_project
+from weave_eval.loading.verify import Findings
 
 PROJECT = "acme/support-bot"
 OTHER_PROJECT = "acme/other-bot"

@@ -14,9 +14,9 @@ from tests.loads import Place, days_ago
 from tests.tables_of import Row, Tables
 from tests.weave_server import damage
 from tests.weave_server.process import WeaveServer
+from weave_eval import LoadOptions, LoadResult, verify_project
 from weave_eval.errors import TransientApiError
-from weave_eval.loading.load import LoadOptions, LoadResult
-from weave_eval.loading.verify import Findings, verify_project
+from weave_eval.loading.verify import Findings
 from weave_eval.reading.eval_results import EvalResults
 
 PROJECT = "acme/support-bot"

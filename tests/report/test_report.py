@@ -255,7 +255,7 @@ def test_empty_warehouse(write: Write, tmp_path: Path, monkeypatch: pytest.Monke
         (["--metric", "nope"], "No completed run has a metric 'nope'; there are: correct, similarity"),
         (["--run", "01a20897-e"], "is the start of 10 runs"),
         (["--compare", "x", "y"], "has no run 'y'"),
-        (["--since", "soon"], "--since is 'soon', which is no time"),
+        (["--since", "soon"], "--since is 'soon', which is not a time"),
         (["--project", "support-bot"], "name it as ENTITY/PROJECT"),
     ],
 )

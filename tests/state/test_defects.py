@@ -25,7 +25,7 @@ def fail(*_: object) -> None:
 
 def test_a_type_error_while_reading_is_a_defect(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("weave_eval.loading.extraction.decide", fail)
+        patch.setattr("weave_eval.loading.planning.decide", fail)
         with pytest.raises(DefectError) as raised:
             place.load()
     said = str(raised.value)
@@ -41,7 +41,7 @@ def test_a_type_error_while_reading_is_a_defect(place: Place, monkeypatch: pytes
 def test_it_is_a_line_for_the_user(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("weave_eval.loading.extraction.decide", fail)
+    monkeypatch.setattr("weave_eval.loading.planning.decide", fail)
     for name, value in place.server.environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(place.file))

@@ -14,10 +14,10 @@ from tests.checkout import CHECKOUT
 from tests.stand_ins.server import free_port
 from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
+from weave_eval import load_project, resolve_settings
 from weave_eval.cli.exit_codes import DONE, FAILED, MISUSED
 from weave_eval.cli.program import main
 from weave_eval.errors import DestinationError, SettingsError
-from weave_eval.loading.load import load_project, resolve_settings
 from weave_eval.warehouse.profiles import profile, profiles
 
 SAMPLE = CHECKOUT / "destinations.toml"

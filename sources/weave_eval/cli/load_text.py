@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..loading.load import LoadResult
+from ..loading.outcome import LoadResult
 from .alerts import send_alert
 from .console import Console
 from .exit_codes import DONE, FAILED

@@ -22,7 +22,7 @@ def add_projects(parser: ArgumentParser) -> None:
 
 def chosen_projects(options: Namespace) -> list[str | None]:
     """The projects given, or else the configured ones; None stands for the one that dlt finds."""
-    from ..loading.load import configured_projects
+    from ..settings import configured_projects
 
     return list(options.project or configured_projects() or [None])
 

@@ -24,9 +24,9 @@ def add_run_source(parser: ArgumentParser) -> None:
 @contextmanager
 def run_source(options: Namespace) -> Iterator[RunSource]:
     """The runs of `--project` in Weave with `--from-api`, otherwise those in the warehouse."""
-    from ..loading.extraction import connect
-    from ..loading.load import resolve_settings
+    from ..loading.context import connect
     from ..reading.judged_runs import ApiRuns
+    from ..settings import resolve_settings
     from ..warehouse.judged_runs import judged_runs
 
     if options.from_api:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import tempfile
 
 from ..cli.console import Console
-from ..loading.load import LoadOptions, load_project, resolve_settings
+from ..loading.load import LoadOptions, load_project
+from ..settings import resolve_settings
 from ..warehouse.engine import reading
 from ..warehouse.profiles import DEFAULT_DATASET, DEFAULT_PROFILE, Profile
 from .api import DemoApi

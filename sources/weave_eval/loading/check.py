@@ -17,13 +17,12 @@ from ..api.retries import Patience
 from ..errors import WeaveEvalError
 from ..reading.discovery import EVALUATE_OPS, runs_filter
 from ..rows.privacy import Privacy, parse_rules
-from ..settings import Settings
+from ..settings import Settings, resolve_settings
 from ..warehouse.connection import job_client
 from ..warehouse.failures import explained
 from ..warehouse.locks import require_writable
 from ..warehouse.profiles import Profile
 from ..weave.run_filter import RunFilter
-from .load import resolve_settings
 from .pipelines import lock_path, pipelines_folder
 
 _IMPATIENT = Patience(read_timeout=30.0, retry_budget=10.0, max_attempts=2)

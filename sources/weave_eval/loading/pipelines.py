@@ -14,13 +14,10 @@ from dlt.extract.source import DltSource
 from dlt.pipeline.helpers import retry_schema_update
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
-from ..schema import SCOPE
 from ..state.soundness import digest
 from ..warehouse.location import Location
 from ..warehouse.locks import require_writable
 from ..warehouse.profiles import Profile
-from .extraction import Extraction
-from .resources import evaluation_resources, source_of
 
 _SCHEMA_ATTEMPTS = 6
 _BASED_ON = "weave_eval_based_on"
@@ -54,11 +51,6 @@ def saved_state(pipeline: dlt.Pipeline) -> Mapping[str, Any]:
     """The source's part of the pipeline's state."""
     state: Mapping[str, Any] = pipeline.state.get("sources", {}).get("weave_eval", {})
     return state
-
-
-def make_source(extraction: Extraction, scope: str = SCOPE) -> DltSource:
-    """A dlt source that reads the next chunk of `extraction`; `scope` as in `write_disposition`."""
-    return source_of(evaluation_resources(extraction, scope))
 
 
 def make_pipeline(project: str, profile: Profile, location: Location, pipelines_dir: str | None = None) -> dlt.Pipeline:

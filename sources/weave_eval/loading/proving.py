@@ -10,13 +10,13 @@ from typing import Any
 from ..proof.damaged import stored_stats
 from ..proof.landed import landed
 from ..proof.reconcile import Landed, Reconciliation, computed_stats, reconcile
-from ..rows.flatten import VARYING, Tuples, flatten_stats
+from ..rows.flatten import Tuples, flatten_stats
 from ..state.unproven import ReadRun
 from ..warehouse.profiles import Profile
 from ..warehouse.table_reader import table_reader
 from ..weave.pages import RunSummary
 from ..weave.sanitize import to_json
-from .records import Record
+from .records import Record, named_record
 
 
 @dataclass(frozen=True)
@@ -48,22 +48,21 @@ def prove(profile: Profile, read: Mapping[str, ReadRun]) -> list[Proof]:
     return [Proof(run, found[run_id], reconcile(facts[run_id], found[run_id])) for run_id, run in read.items()]
 
 
-def proof_rows(proofs: Sequence[Proof], checked_at: datetime) -> list[Record]:
+def proof_records(proofs: Sequence[Proof], checked_at: datetime) -> list[Record]:
     """Rows of `reconciliations`, and of `scorer_stats` for the runs whose summary Weave cannot give."""
-    reconciliations = Record("reconciliations", [_reconciliation(proof, checked_at) for proof in proofs])
+    reconciliations = named_record("reconciliations", *(_reconciliation(proof, checked_at) for proof in proofs))
     without = [proof for proof in proofs if proof.read.has_no_summary]
     return [reconciliations, *(Record("scorer_stats", _stats(proof), proof.landed.run_id) for proof in without)]
 
 
-def _reconciliation(proof: Proof, checked_at: datetime) -> tuple[Any, ...]:
-    values = {
+def _reconciliation(proof: Proof, checked_at: datetime) -> dict[str, Any]:
+    return {
         **vars(proof.reconciliation),
         "differences": to_json(proof.reconciliation.differences),
         "checked_at": checked_at,
         "trial_call_count": proof.read.trial_calls,
         "load_id": proof.read.load_id,
     }
-    return tuple(values[name] for name in VARYING["reconciliations"])
 
 
 def _stats(proof: Proof) -> Tuples:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +13,28 @@ from dlt.extract.source import DltSource
 from ..schema import CONTRACT, SCHEMA_NAME, SCOPE, dlt_columns, dlt_schema, write_disposition
 from ..tables import RECORD_TABLES, TABLES, Table
 from ..warehouse.registry import warehouse_behind
-from .extraction import Extraction
 from .package_files import Package, TableItem
+from .saved_state import SavedState
 
 _FILES = "weave_eval_files"
 
 
-def evaluation_resources(extraction: Extraction, scope: str = SCOPE) -> list[DltResource]:
-    """The resources, one a table, that share what `extraction` reads; `scope` as in `write_disposition`.
+ReadPackage = Callable[[SavedState, Package], Iterator[TableItem]]
+"""Reads what goes into a package, and updates the saved state at the end."""
 
-    Predictions are selected where the settings ask for them.
-    """
+
+def evaluation_resources(read: ReadPackage, *, with_predictions: bool, scope: str = SCOPE) -> list[DltResource]:
+    """The resources, one a table, that share what is read; `scope` as in `write_disposition`."""
 
     @dlt.resource(name="readings", selected=False)
     def readings() -> Iterator[TableItem]:
         tables = dlt.current.source().resources.selected.keys()
-        yield from extraction.items(dlt.current.source_state(), current_package(tables))
+        yield from read(dlt.current.source_state(), current_package(tables))
 
     tables = [table for table in TABLES if table.name not in RECORD_TABLES]
     resources = [table_resource(table, readings, scope) for table in tables]
     for resource in resources:
-        resource.selected = resource.name != "predictions" or extraction.has_predictions
+        resource.selected = resource.name != "predictions" or with_predictions
     return resources
 
 

@@ -21,11 +21,14 @@ from ..settings import Settings
 from ..state.decisions import PlannedRun, ProjectState, Reason, is_abandoned
 from ..times import utc_now
 from ..warehouse.profiles import Profile
-from ..warehouse.stored import StoredRun, resolved_inputs, run_rows, stored_runs, stored_trials
+from ..warehouse.stored import StoredRun, stored_runs, stored_trials
 from ..warehouse.table_reader import table_reader
 from ..weave.runs import Run
-from .extraction import Extraction
-from .load import Execution, LoadOptions, LoadResult, locked
+from .context import LoadContext, WarehouseStored
+from .execution import Execution
+from .load import DEFAULTS, LoadOptions, locked
+from .outcome import LoadResult
+from .planning import Plan, listed_runs
 from .resuming import lost_now, resume
 from .trial_changes import StoredTrials, runs_with_changed_trials
 
@@ -66,7 +69,9 @@ class Verified:
     traffic: dict[str, int]
 
 
-def verify_project(settings: Settings, profile: Profile, options: LoadOptions, *, is_dry_run: bool = False) -> Verified:
+def verify_project(
+    settings: Settings, profile: Profile, options: LoadOptions = DEFAULTS, *, is_dry_run: bool = False
+) -> Verified:
     """Compares all runs of a project with the warehouse and, unless `is_dry_run`, repairs what differs.
 
     Raises `SettingsError`, `ApiError`, `DestinationError` or `BusyError`.
@@ -74,25 +79,16 @@ def verify_project(settings: Settings, profile: Profile, options: LoadOptions, *
     with locked(settings, profile, options) as (location, client):
         resumed = None if is_dry_run else resume(settings.project, profile, location, options.pipelines_dir)
         lost = resumed.lost if resumed else lost_now(profile)
-        extraction = Extraction(
-            settings,
-            client=client,
-            progress=options.progress,
-            chunk_runs=settings.package_runs,
-            stored_runs=partial(run_rows, profile),
-            stored_inputs=partial(resolved_inputs, profile, settings.project),
-        )
-        listed = {run.run_id: run for run in extraction.list_runs(ProjectState())}
+        context = LoadContext(settings, client, WarehouseStored(profile, settings.project))
+        listed = {run.run_id: run for run in listed_runs(context, ProjectState())}
         stored = [] if lost else stored_runs(profile, settings.project)
         damaged = _damaged(profile, settings.project, stored)
         trials, has_ends = partial(stored_trials, profile), _has_ends(settings)
         findings = compare(client, listed, stored, damaged, trials, has_ends=has_ends)
         repair = None
         if resumed:
-            extraction.take(_planned_runs(client, listed, findings, settings), findings.deleted)
-            extraction.report.runs_listed = len(listed)
-            extraction.report.runs_unchanged = len(listed) - len(findings.to_read)
-            repair = Execution(settings, profile, resumed, extraction, "verify").run()
+            plan = _repair_plan(context, listed, findings)
+            repair = Execution(context, profile, resumed, "verify", plan=plan, progress=options.progress).run()
         return Verified(findings, repair, client.traffic.as_dict())
 
 
@@ -144,14 +140,12 @@ def _has_ends(settings: Settings) -> bool:
     return all((rule.table, rule.column) != ("trials", "finished_at") for rule in rules)
 
 
-def _planned_runs(
-    client: WeaveClient, listed: dict[str, Run], findings: Findings, settings: Settings
-) -> list[PlannedRun]:
-    """What to read, earliest start first."""
-    now, windows = utc_now(), settings.windows()
+def _repair_plan(context: LoadContext, listed: dict[str, Run], findings: Findings) -> Plan:
+    """What to read, earliest start first, and which runs are gone."""
+    now, windows = utc_now(), context.settings.windows()
     runs = sorted((listed[run_id] for run_id in findings.to_read), key=lambda run: (run.started_at, run.run_id))
     open_runs = [run for run in runs if run.is_open]
-    growth = growth_marks(read_trial_calls(client, open_runs))
+    growth = growth_marks(read_trial_calls(context.client, open_runs))
     missing = set(findings.missing)
 
     def reason(run: Run) -> Reason:
@@ -159,4 +153,5 @@ def _planned_runs(
             return "abandoned"
         return "new" if run.run_id in missing else "changed"
 
-    return [PlannedRun(run, reason(run), run.fingerprint + growth.get(run.run_id, "")) for run in runs]
+    planned = [PlannedRun(run, reason(run), run.fingerprint + growth.get(run.run_id, "")) for run in runs]
+    return Plan(context.project, planned, findings.deleted, len(listed))

@@ -26,7 +26,7 @@ from .base import Warehouse
 from .location import Location
 from .registry import warehouse_of, warehouses
 
-FILE_NAME = "destinations.toml"
+DESTINATIONS_FILE = "destinations.toml"
 DEFAULT_PROFILE = "duckdb"
 DEFAULT_DATASET = "weave"
 
@@ -92,7 +92,7 @@ def profiles(path: Path | None = None) -> dict[str, Profile]:
     `WEAVE_EVAL_DESTINATIONS` names another file. Raises `SettingsError` for a file that cannot be used.
     """
     named = path or _named_file()
-    source = named or Path(FILE_NAME)
+    source = named or Path(DESTINATIONS_FILE)
     if not source.exists():
         if named:
             raise SettingsError(f"There is no file {source}. Name the file that declares your destinations.")
@@ -110,7 +110,7 @@ def profile(name: str | None = None, path: Path | None = None, dataset: str | No
     name = name or dlt.config.get("sources.weave_eval.default_destination", str) or DEFAULT_PROFILE
     if name not in known:
         names = ", ".join(sorted(known))
-        raise SettingsError(f"There is no destination {name!r}. {FILE_NAME} declares: {names}.")
+        raise SettingsError(f"There is no destination {name!r}. {DESTINATIONS_FILE} declares: {names}.")
     found = known[name]
     if dataset is None or _dataset_name(dataset) == found.dataset:
         return found
@@ -183,6 +183,7 @@ def _is_installed(module: str) -> bool:
 def _register(profile: Profile) -> None:
     """Lets dlt look up the profile's settings, after its own providers."""
     _DECLARED["destination"][profile.name] = {**profile.settings, "destination_type": profile.warehouse.destination}
-    provider = CustomLoaderDocProvider(FILE_NAME, lambda: _DECLARED, supports_secrets=True, locations=[FILE_NAME])
-    if all(known.name != FILE_NAME for known in dlt.config.config_providers):
+    name = DESTINATIONS_FILE
+    provider = CustomLoaderDocProvider(name, lambda: _DECLARED, supports_secrets=True, locations=[name])
+    if all(known.name != name for known in dlt.config.config_providers):
         dlt.config.register_provider(provider)

@@ -118,7 +118,7 @@ def _lock(destination: Profile | None, wait_seconds: float) -> AbstractContextMa
 
 
 def _record(destination: Profile, decision: Decision, options: Namespace) -> str:
-    from ...loading.gate_record import record_decision
+    from ...loading.records import record_decision
     from ...times import utc_now
     from ...warehouse.failures import busy_if_in_use
 

@@ -12,7 +12,7 @@ from ..exit_codes import DONE
 from ..options import add_destination, add_json, add_projects, add_quiet, add_wait
 
 if TYPE_CHECKING:
-    from ...loading.load import LoadResult
+    from ...loading.outcome import LoadResult
     from ...settings import Settings
     from ...warehouse.profiles import Profile
 
@@ -56,7 +56,7 @@ def _load(console: Console, options: Namespace, project: str | None, destination
 
 
 def _settings(options: Namespace, project: str | None) -> Settings:
-    from ...loading.load import resolve_settings
+    from ...settings import resolve_settings
 
     if options.full and (options.since or options.until or options.run_ids):
         raise SettingsError("--full reads every run; leave out --since, --until and --run.")

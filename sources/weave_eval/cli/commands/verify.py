@@ -39,8 +39,9 @@ def _run(console: Console, options: Namespace) -> int:
 
 
 def _verify(console: Console, options: Namespace, project: str | None, destination: Profile) -> int:
-    from ...loading.load import LoadOptions, resolve_settings
+    from ...loading.load import LoadOptions
     from ...loading.verify import verify_project
+    from ...settings import resolve_settings
     from ..load_text import load_text, show_doubts
 
     settings = resolve_settings(project=project)

@@ -1,0 +1,199 @@
+"""One execution of a command that loads: what an earlier one left behind, package after package, proof, and record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+
+from dlt.common.pipeline import LoadInfo
+
+from ..errors import DestinationError, WeaveEvalError
+from ..reading.discovery import list_runs
+from ..state.decisions import PlannedRun
+from ..state.unproven import ReadRun, recall
+from ..times import parse_time, utc_now
+from ..warehouse.completing import complete_tables
+from ..warehouse.failures import destination_errors
+from ..warehouse.profiles import Profile
+from ..weave.run_filter import RunFilter
+from .context import LoadContext
+from .extraction import Extraction
+from .outcome import LoadResult, Progress, Report
+from .pipelines import run_pipeline, saved_state
+from .planning import Plan
+from .proving import Proof, proof_records, prove
+from .records import LoadRecords, SyncRecord, write_records
+from .resources import evaluation_resources, source_of
+from .resuming import Resumed, finish_packages
+
+_PROVEN_TOGETHER = 1000
+"""Unproven runs at which a long load writes proofs before its end."""
+
+
+class Execution:
+    """Carries out a load of one project and leaves a record of it, also of one that fails."""
+
+    def __init__(
+        self,
+        context: LoadContext,
+        profile: Profile,
+        resumed: Resumed,
+        command: str,
+        *,
+        plan: Plan | None = None,
+        progress: Progress | None = None,
+    ):
+        """Prepares the execution of `command`; without a `plan`, the project is listed first."""
+        self._context = context
+        self._settings = context.settings
+        self._profile = profile
+        self._pipeline = resumed.pipeline
+        self._record = SyncRecord(utc_now(), command, profile.name)
+        self._report = Report(warnings=[*resumed.warnings])
+        self._extraction = Extraction(
+            context,
+            plan,
+            report=self._report,
+            package_runs=context.settings.package_runs,
+            is_proven_later=True,
+            progress=progress,
+        )
+        self._load_ids: list[str] = []
+        self._proven: set[str] = set()
+        self._is_complete = False
+
+    def run(self) -> LoadResult:
+        """Loads and proves; an error is recorded, where that can be done, and raised."""
+        began = time.monotonic()
+        try:
+            with self._timed("load"), destination_errors(self._profile):
+                self._load()
+            with self._timed("prove"):
+                proofs = self._prove_or_repeat()
+        except WeaveEvalError as error:
+            with suppress(WeaveEvalError):
+                self._record_failure(error)
+            raise
+        finally:
+            self._extraction.close()
+        result = self._result(proofs)
+        if result.load_ids or proofs or self._is_heartbeat_due():
+            self._write_record(result.status, proofs)
+        result.seconds = time.monotonic() - began
+        return result
+
+    def _load(self) -> None:
+        """Finishes what an earlier load left behind, then loads package after package."""
+        if self._pipeline.has_pending_data:
+            self._loaded(finish_packages(self._pipeline, self._profile))
+        while self._extraction.has_more:
+            with_predictions, scope = self._settings.with_predictions, self._profile.warehouse.merge_scope
+            resources = evaluation_resources(self._extraction.items, with_predictions=with_predictions, scope=scope)
+            self._loaded(run_pipeline(self._pipeline, source_of(resources)))
+            if len(self._unproven()) >= _PROVEN_TOGETHER:
+                self._write_early_proofs()
+
+    def _loaded(self, info: LoadInfo | None) -> None:
+        """Counts packages that were loaded; the tables are completed once the first one has made them."""
+        load_ids = list(info.loads_ids) if info else []
+        if load_ids and not self._load_ids:
+            self._report.warnings += self._complete_tables()
+        self._load_ids += load_ids
+
+    def _complete_tables(self) -> list[str]:
+        """Completes the tables: once, if that makes all of them, as it does where there are views that read them."""
+        if self._is_complete:
+            return []
+        warnings = complete_tables(self._pipeline, self._profile)
+        self._is_complete = self._profile.makes_views and not warnings
+        return warnings
+
+    def _unproven(self) -> dict[str, ReadRun]:
+        """The runs that were read, by this load or by one that was killed, and whose proof is not written yet."""
+        read = self._report.read
+        recalled = recall(saved_state(self._pipeline), self._context.project, read)
+        return {run_id: run for run_id, run in (recalled | read).items() if run_id not in self._proven}
+
+    def _write_early_proofs(self) -> None:
+        """Writes the proofs of a long load while it goes on; runs that fail theirs are left for its end."""
+        proofs = [proof for proof in prove(self._profile, self._unproven()) if not proof.is_failed]
+        proven = _run_ids(proofs)
+        written = LoadRecords(self._context.project, proof_records(proofs, utc_now()), proven)
+        write_records(self._pipeline, written)
+        self._proven.update(proven)
+
+    def _prove_or_repeat(self) -> list[Proof]:
+        """The proofs of all runs; those that have ended and fail theirs are read a second time first."""
+        proofs = prove(self._profile, self._unproven())
+        failed = [proof for proof in proofs if proof.is_failed]
+        if failed:
+            self._extraction.add_runs(self._runs_to_repeat(failed))
+            with destination_errors(self._profile):
+                self._load()
+            proofs = prove(self._profile, self._unproven())
+        return proofs
+
+    def _runs_to_repeat(self, proofs: Sequence[Proof]) -> list[PlannedRun]:
+        """What to read again, also of runs that an earlier load read, as far as Weave still has them."""
+        earlier = tuple(proof.landed.run_id for proof in proofs if proof.read.planned is None)
+        client, ops = self._context.client, self._context.evaluate_ops
+        runs = list_runs(client, RunFilter(run_ids=earlier), earlier, ops) if earlier else []
+        return [
+            *(proof.read.planned for proof in proofs if proof.read.planned),
+            *(PlannedRun(run, "changed", run.fingerprint) for run in runs),
+        ]
+
+    def _result(self, proofs: Sequence[Proof]) -> LoadResult:
+        return LoadResult(
+            project=self._context.project,
+            destination=self._profile.name,
+            dataset=self._profile.dataset,
+            report=self._report,
+            traffic=self._context.client.traffic.as_dict(),
+            load_ids=self._load_ids,
+            unreconciled=[proof.landed.run_id for proof in proofs if proof.is_failed],
+        )
+
+    def _is_heartbeat_due(self) -> bool:
+        """Whether a load that found nothing new leaves a record all the same."""
+        last = saved_state(self._pipeline).get("heartbeats", {}).get(self._context.project)
+        hours = timedelta(hours=self._settings.heartbeat_hours)
+        try:
+            return not last or not timedelta(0) <= utc_now() - parse_time(last) < hours
+        except ValueError:
+            return True
+
+    def _record_failure(self, error: WeaveEvalError) -> None:
+        """Leaves a row in `syncs`, and the proofs of what was loaded before the error."""
+        if not isinstance(error, DestinationError) and not self._pipeline.has_pending_data:
+            proofs = prove(self._profile, self._unproven()) if self._load_ids else []
+            self._write_record("failed", proofs, error=str(error))
+
+    def _write_record(self, status: str, proofs: Sequence[Proof], *, error: str | None = None) -> None:
+        """Leaves the proofs and a row in `syncs`."""
+        now, traffic = utc_now(), self._context.client.traffic.as_dict()
+        sync = self._record.ended(status, now, self._report, traffic, error)
+        written = LoadRecords(
+            project=self._context.project,
+            records=[*proof_records(proofs, now), sync],
+            proven=_run_ids(proofs),
+            removed=self._report.removed,
+            heartbeat=None if status == "failed" else now,
+        )
+        with destination_errors(self._profile):
+            write_records(self._pipeline, written)
+            self._complete_tables()
+
+    @contextmanager
+    def _timed(self, step: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._record.seconds[step] = time.monotonic() - began
+
+
+def _run_ids(proofs: Sequence[Proof]) -> list[str]:
+    return [proof.landed.run_id for proof in proofs]
