@@ -9,7 +9,7 @@ import pytest
 
 SCRIPT = """
 import gc, sys
-from weave_eval import cli
+from weave_eval.cli import program as cli
 
 def main():
     import duckdb
