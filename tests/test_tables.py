@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from weave_eval.rows.flatten import VARYING
 from weave_eval.schema import dlt_schema
 from weave_eval.tables import (
     OBJECT_TABLES,
@@ -167,11 +166,11 @@ def test_types_go_with_names(table: Table, column: Column) -> None:
 def test_batches_bring_every_column_that_is_not_constant(table: Table) -> None:
     columns = [column.name for column in table.columns]
     constant = {"project_id", "_dlt_load_id"} | ({"run_id"} if table.name in OF_ONE_RUN else set())
-    assert list(VARYING[table.name]) == [name for name in columns if name not in constant]
+    assert list(table.varying) == [name for name in columns if name not in constant]
 
 
-def test_batches_are_made_for_these_tables_alone() -> None:
-    assert VARYING.keys() == TABLES_BY_NAME.keys() == CONTRACT.keys()
+def test_there_are_these_tables_and_runs_come_first() -> None:
+    assert TABLES_BY_NAME.keys() == CONTRACT.keys()
     assert TABLES[0].name == "evaluation_runs"
 
 

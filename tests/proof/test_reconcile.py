@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from weave_eval.proof.reconcile import (
     LARGEST_SUMMED,
@@ -84,7 +85,7 @@ def landed(trials: Sequence[Trial]) -> Landed:
     for trial in trials:
         for scorer, output in trial.scores.items():
             for path, value in leaves(output):
-                found[scorer, path].append(typed_value(value))
+                found[scorer, path].append(astuple(typed_value(value)))
     rows = len({trial.digest for trial in trials})
     return Landed(RUN, rows, len(trials), rows, [leaf(*key, values) for key, values in found.items()])
 

@@ -26,19 +26,18 @@ from weave_eval.reading.feedback import (
     scorer_name_of,
 )
 from weave_eval.rows.arrow import record_batch
+from weave_eval.rows.columns import Columns, TableRow
 from weave_eval.state.cursor import Cursor
-from weave_eval.tables import TABLES_BY_NAME
 
 CONSTANTS = {"project_id": "acme/support", "_dlt_load_id": "load-1"}
 CALL = "weave:///acme/support/call/call-1"
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 
 
-def _named(row: tuple[Any, ...]) -> dict[str, Any]:
-    """A row by column, after Arrow has accepted its types."""
-    record_batch("feedback", [row], CONSTANTS)
-    names = [column.name for column in TABLES_BY_NAME["feedback"].columns[1:-1]]
-    return dict(zip(names, row, strict=True))
+def _accepted(row: TableRow) -> TableRow:
+    """The row, after Arrow has accepted its columns and their types."""
+    record_batch(Columns.of("feedback", [row]), CONSTANTS)
+    return row
 
 
 def _item(**changed: Any) -> dict[str, Any]:
@@ -64,7 +63,7 @@ def _item(**changed: Any) -> dict[str, Any]:
 
 
 def test_every_column_is_read_from_its_own_place() -> None:
-    row = _named(feedback_row(_item(), Place("run-6", "trial-7", "digest-8")))
+    row = _accepted(feedback_row(_item(), Place("run-6", "trial-7", "digest-8")))
     extra = row.pop("extra")
     assert row == {
         "feedback_id": "feedback-1",
@@ -88,7 +87,7 @@ def test_every_column_is_read_from_its_own_place() -> None:
 
 
 def test_a_bare_item_has_a_row() -> None:
-    row = _named(feedback_row({"id": "f", "created_at": "2026-11-23T12:00:00Z"}, NOWHERE))
+    row = _accepted(feedback_row({"id": "f", "created_at": "2026-11-23T12:00:00Z"}, NOWHERE))
     assert {name for name, value in row.items() if value is not None} == {"feedback_id", "created_at"}
 
 
@@ -198,7 +197,7 @@ def _on(call_id: str, item_id: str = "f", at: datetime = NOON) -> dict[str, Any]
 
 def _places(client: Weave, now: datetime = NOON) -> dict[str, tuple[Any, ...]]:
     pages = read_feedback(client, Cursor(), now)
-    rows = [_named(row) for page in pages for row in page.rows]
+    rows = [_accepted(row) for page in pages for row in page.rows]
     return {row["call_id"]: (row["run_id"], row["trial_id"], row["row_digest"]) for row in rows}
 
 
@@ -228,7 +227,7 @@ def test_trials_of_the_typescript_sdk_are_found() -> None:
 def test_ops_other_than_weaves_can_be_evaluations() -> None:
     calls = [_call("r", None, "Bench.run"), _call("t", "r", "Evaluation.predict_and_score")]
     (page,) = read_feedback(Weave([_on("t")], calls), Cursor(), NOON, ["Bench.run"])
-    assert _named(page.rows[0])["run_id"] == "r"
+    assert _accepted(page.rows[0])["run_id"] == "r"
 
 
 def test_calls_that_contain_each_other_come_to_an_end() -> None:
@@ -248,7 +247,7 @@ def test_calls_are_asked_for_once_in_all_pages(monkeypatch: pytest.MonkeyPatch) 
     client = Weave([_on("scorer", f"f-{n}") for n in range(5)], EVALUATION)
     pages = list(read_feedback(client, Cursor(), NOON))
     assert [len(page.rows) for page in pages] == [2, 2, 1]
-    assert {_named(row)["trial_id"] for page in pages for row in page.rows} == {"trial-2"}
+    assert {_accepted(row)["trial_id"] for page in pages for row in page.rows} == {"trial-2"}
     paths = [path for path, _ in client.asked]
     assert paths.count("/calls/stream_query") == 4
     assert paths.count("/feedback/query") == 3
@@ -257,7 +256,7 @@ def test_calls_are_asked_for_once_in_all_pages(monkeypatch: pytest.MonkeyPatch) 
 def test_items_that_repeat_count_once() -> None:
     client = Weave([_on("run-1", "f-1"), _on("run-1", "f-1"), _on("run-1", "f-2")], EVALUATION)
     (page,) = read_feedback(client, Cursor(), NOON)
-    assert [row[0] for row in page.rows] == ["f-1", "f-2"]
+    assert [row["feedback_id"] for row in page.rows] == ["f-1", "f-2"]
 
 
 def test_too_heavy_pages_are_asked_for_in_parts() -> None:
@@ -272,7 +271,7 @@ def test_a_call_that_does_not_show_yet_is_looked_for_again_for_an_hour() -> None
     (page,) = read_feedback(client, Cursor(), NOON + timedelta(minutes=30))
     client.calls = [*EVALUATION, _call("late", "trial-2", "Late.score")]
     (again,) = read_feedback(client, page.cursor, NOON + timedelta(minutes=40))
-    assert [_named(part.rows[0])["trial_id"] for part in (page, again)] == [None, "trial-2"]
+    assert [_accepted(part.rows[0])["trial_id"] for part in (page, again)] == [None, "trial-2"]
     assert list(read_feedback(client, again.cursor, NOON + timedelta(minutes=50))) == []
 
 
@@ -285,7 +284,7 @@ def test_a_call_that_was_deleted_is_not_looked_for_for_ever() -> None:
 def test_odd_texts_and_numbers_are_cleaned_and_reported() -> None:
     client = Weave([_item(payload={"note": "a\0", "x": float("inf"), "big": 2**70}, weave_ref=None)], [])
     (page,) = read_feedback(client, Cursor(), NOON)
-    payload = _named(page.rows[0])["payload"]
+    payload = _accepted(page.rows[0])["payload"]
     assert payload == f'{{"note":"a\ufffd","x":null,"big":{2**70}}}'.encode()
     assert page.warnings == [
         "feedback: 1 texts with NUL or lone surrogates were changed (to U+FFFD)",
@@ -319,7 +318,7 @@ def _read(server: WeaveServer, cursor: Cursor | None = None) -> list[FeedbackRea
 
 
 def _rows(pages: list[FeedbackRead]) -> list[dict[str, Any]]:
-    return [_named(row) for page in pages for row in page.rows]
+    return [_accepted(row) for page in pages for row in page.rows]
 
 
 def _give(server: WeaveServer, weave_ref: str, feedback_type: str, payload: dict[str, Any], **fields: Any) -> str:

@@ -27,8 +27,8 @@ from weave_eval.reading.objects import (
     scorer_refs_of,
 )
 from weave_eval.rows.arrow import record_batch
+from weave_eval.rows.columns import Columns, TableRow
 from weave_eval.state.cursor import OVERLAP, Cursor
-from weave_eval.tables import TABLES_BY_NAME
 from weave_eval.weave.run_filter import RunFilter
 from weave_eval.weave.sanitize import Changes
 
@@ -37,11 +37,10 @@ CONSTANTS = {"project_id": "acme/support", "_dlt_load_id": "load-1"}
 NOTHING: dict[str, int] = dict.fromkeys(TABLES, 0)
 
 
-def _named(table: str, row: tuple[Any, ...]) -> dict[str, Any]:
-    """A row by column, after Arrow has accepted its types."""
-    record_batch(table, [row], CONSTANTS)
-    names = [column.name for column in TABLES_BY_NAME[table].columns[1:-1]]
-    return dict(zip(names, row, strict=True))
+def _accepted(table: str, row: TableRow) -> TableRow:
+    """The row, after Arrow has accepted its columns and their types."""
+    record_batch(Columns.of(table, [row]), CONSTANTS)
+    return row
 
 
 def _version(**changed: Any) -> dict[str, Any]:
@@ -71,7 +70,7 @@ def _version(**changed: Any) -> dict[str, Any]:
 
 
 def _row(table: str = "evaluations", **changed: Any) -> dict[str, Any]:
-    return _named(table, object_row(table, _version(**changed)))
+    return _accepted(table, object_row(table, _version(**changed)))
 
 
 def test_every_column_of_an_evaluation_is_read_from_its_own_place() -> None:
@@ -143,7 +142,7 @@ def test_odd_texts_and_numbers_are_cleaned_and_counted() -> None:
     changes = Changes()
     body = json.dumps({"objs": [_version(val={"name": "geo\0", "\ud800": float("nan")})]}).encode()
     (version,) = parse_items(body, "objs", changes)
-    row = _named("models", object_row("models", version))
+    row = _accepted("models", object_row("models", version))
     assert (row["name"], row["definition"]) == ("geo\ufffd", '{"name":"geo\ufffd","\ufffd":null}'.encode())
     assert (changes.texts, changes.numbers) == (2, 1)
 
@@ -266,7 +265,7 @@ def test_paging_stops_at_what_was_read_before(monkeypatch: pytest.MonkeyPatch) -
     client = Weave(versions)
     cursor = Cursor(_ago(70)).after([(_ago(30), ref_of(versions[2]))])
     read = read_objects(client, cursor, WantedRefs())
-    assert [row[3] for row in read.rows["evaluations"]] == ["d0", "d15", "d45", "d60"]
+    assert [row["digest"] for row in read.rows["evaluations"]] == ["d0", "d15", "d45", "d60"]
     assert [body["offset"] for _, body in client.asked] == [0, 3]
     assert read.cursor.since == _ago(60)
 
@@ -275,7 +274,7 @@ def test_versions_that_move_to_the_next_page_count_once(monkeypatch: pytest.Monk
     monkeypatch.setattr(objects, "PAGE", 2)
     one, two, three = (_version(digest=f"d{n}", val={}) for n in range(3))
     read = read_objects(Weave([one, two, two, three]), Cursor(), WantedRefs())
-    assert [row[3] for row in read.rows["evaluations"]] == ["d0", "d1", "d2"]
+    assert [row["digest"] for row in read.rows["evaluations"]] == ["d0", "d1", "d2"]
 
 
 def test_too_heavy_pages_are_asked_for_in_parts() -> None:
@@ -289,7 +288,7 @@ def test_too_heavy_pages_are_asked_for_in_parts() -> None:
 def test_classes_decide_the_table() -> None:
     versions = [_version(base_object_class=name, digest=name, val={}) for name in objects.TABLE_OF_CLASS]
     rows = read_objects(Weave(versions), Cursor(), WantedRefs()).rows
-    assert {table: [row[3] for row in rows[table]] for table in rows} == {
+    assert {table: [row["digest"] for row in rows[table]] for table in rows} == {
         "evaluations": ["Evaluation"],
         "models": ["Model"],
         "datasets": ["Dataset"],
@@ -324,7 +323,7 @@ def test_a_deleted_version_says_when(told: str, deleted_at: datetime | None) -> 
     ref = "weave:///acme/support/object/atlas:m1"
     client = Weave([], f"atlas:v0 was deleted at {told}")
     read = read_objects(client, Cursor(), WantedRefs(models=frozenset({ref})))
-    assert [_named("models", row)["deleted_at"] for row in read.rows["models"]] == [deleted_at] * bool(deleted_at)
+    assert [_accepted("models", row)["deleted_at"] for row in read.rows["models"]] == [deleted_at] * bool(deleted_at)
 
 
 def test_a_changed_text_is_reported() -> None:
@@ -354,7 +353,7 @@ def _counts(read: ObjectsRead) -> dict[str, int]:
 
 
 def _refs(read: ObjectsRead, table: str) -> set[str]:
-    return {row[0] for row in read.rows[table]}
+    return {row["ref"] for row in read.rows[table]}
 
 
 def test_every_ref_of_every_run_has_a_row(sdk_project: Project) -> None:
@@ -362,15 +361,15 @@ def test_every_ref_of_every_run_has_a_row(sdk_project: Project) -> None:
     wanted = _wanted(_client(sdk_project.server))
     assert wanted.models <= _refs(read, "models")
     assert wanted.evaluations <= _refs(read, "evaluations")
-    evaluations = [_named("evaluations", row) for row in read.rows["evaluations"]]
+    evaluations = [_accepted("evaluations", row) for row in read.rows["evaluations"]]
     assert {row["dataset_ref"] for row in evaluations} <= _refs(read, "datasets")
     assert {ref for row in evaluations for ref in json.loads(row["scorer_refs"] or b"[]")} <= _refs(read, "scorers")
     assert read.warnings == []
-    assert {row["kind"] for row in (_named("models", row) for row in read.rows["models"])} == {"object", "op"}
+    assert {row["kind"] for row in (_accepted("models", row) for row in read.rows["models"])} == {"object", "op"}
 
 
 def test_rows_of_a_project_that_the_sdk_filled(sdk_project: Project) -> None:
-    rows = {table: [_named(table, row) for row in rows] for table, rows in _all(sdk_project).rows.items()}
+    rows = {table: [_accepted(table, row) for row in rows] for table, rows in _all(sdk_project).rows.items()}
     (tickets,) = [row for row in rows["datasets"] if row["object_id"] == "tickets"]
     assert (tickets["name"], tickets["description"], tickets["version_index"]) == ("tickets", "two tickets", 0)
     (unnamed,) = [row for row in rows["datasets"] if row["object_id"] == "Dataset"]
@@ -385,7 +384,10 @@ def test_rows_of_a_project_that_the_sdk_filled(sdk_project: Project) -> None:
 def test_every_score_of_an_evaluation_is_tied_to_a_scorer(sdk_project: Project) -> None:
     """The name of a score is that of the object or op, not that of its class."""
     read = _all(sdk_project)
-    refs = {row[0]: json.loads(_named("evaluations", row)["scorer_refs"] or b"[]") for row in read.rows["evaluations"]}
+    refs = {
+        row["ref"]: json.loads(_accepted("evaluations", row)["scorer_refs"] or b"[]")
+        for row in read.rows["evaluations"]
+    }
     for name, expected in {"class_model": {"exact", "judge", "length"}, "v2": {"politeness", "resolved"}}.items():
         (run,) = sdk_project.server.calls(PROJECT, call_ids=[sdk_project.ids[name]])
         body = {"evaluation_call_ids": [run["id"]], "include_summary": True}
@@ -427,9 +429,9 @@ def test_new_versions_are_found_with_what_they_name(sdk_project: Project) -> Non
     (length,) = [ref for ref in _refs(first, "scorers") if "/op/length:" in ref]
     evaluation = _create(server, "class_model-evaluation", _object_of("Evaluation", scorers=[length], trials=9))
     second = read_objects(_client(server), first.cursor, WantedRefs())
-    assert [row[0] for row in second.rows["evaluations"]] == [evaluation]
-    assert _named("evaluations", second.rows["evaluations"][0])["version_index"] == 1
-    assert [row[0] for row in second.rows["scorers"]] == [length]
+    assert [row["ref"] for row in second.rows["evaluations"]] == [evaluation]
+    assert _accepted("evaluations", second.rows["evaluations"][0])["version_index"] == 1
+    assert [row["ref"] for row in second.rows["scorers"]] == [length]
     assert _counts(second) == {**NOTHING, "evaluations": 1, "scorers": 1}
 
 
@@ -464,7 +466,7 @@ def test_a_deleted_model_keeps_a_row_that_says_so(sdk_project: Project) -> None:
     (atlas,) = [ref for ref in _refs(_all(sdk_project), "models") if "/atlas:" in ref]
     server.api("POST", "/obj/delete", {"project_id": PROJECT, "object_id": "atlas"}).raise_for_status()
     read = _all(sdk_project)
-    (row,) = [row for row in (_named("models", row) for row in read.rows["models"]) if row["ref"] == atlas]
+    (row,) = [row for row in (_accepted("models", row) for row in read.rows["models"]) if row["ref"] == atlas]
     assert row["deleted_at"] > datetime.now(timezone.utc) - timedelta(minutes=5)
     assert (row["object_id"], row["name"], row["kind"], row["definition"]) == ("atlas", "atlas", "object", None)
     assert read.warnings == []

@@ -15,7 +15,7 @@ from weave_eval.reading import predictions
 from weave_eval.reading.discovery import list_runs
 from weave_eval.reading.predictions import is_v2_run, prediction_row, read_prediction, read_predictions
 from weave_eval.rows.arrow import record_batch
-from weave_eval.tables import TABLES_BY_NAME
+from weave_eval.rows.columns import Columns, TableRow
 from weave_eval.weave.run_filter import RunFilter
 from weave_eval.weave.runs import Run, parse_run
 
@@ -23,11 +23,10 @@ CONSTANTS = {"project_id": "acme/support", "_dlt_load_id": "load-1"}
 MODEL = "weave:///acme/support/object/helpdesk:3d3d"
 
 
-def _named(row: tuple[Any, ...]) -> dict[str, Any]:
-    """A row by column, after Arrow has accepted its types."""
-    record_batch("predictions", [row], CONSTANTS)
-    names = [column.name for column in TABLES_BY_NAME["predictions"].columns[1:-1]]
-    return dict(zip(names, row, strict=True))
+def _accepted(row: TableRow) -> TableRow:
+    """The row, after Arrow has accepted its columns and their types."""
+    record_batch(Columns.of("predictions", [row]), CONSTANTS)
+    return row
 
 
 def _prediction(**changed: Any) -> dict[str, Any]:
@@ -43,7 +42,7 @@ def _prediction(**changed: Any) -> dict[str, Any]:
 
 
 def test_every_column_is_read_from_its_own_place() -> None:
-    assert _named(prediction_row("run-9", _prediction(confidence=0.7, nothing=None))) == {
+    assert _accepted(prediction_row("run-9", _prediction(confidence=0.7, nothing=None))) == {
         "prediction_id": "prediction-1",
         "run_id": "run-2",
         "model_ref": MODEL,
@@ -55,7 +54,7 @@ def test_every_column_is_read_from_its_own_place() -> None:
 
 
 def test_a_bare_prediction_belongs_to_the_run_it_was_listed_for() -> None:
-    row = _named(prediction_row("run-9", {"prediction_id": "p", "model": "", "evaluation_run_id": None}))
+    row = _accepted(prediction_row("run-9", {"prediction_id": "p", "model": "", "evaluation_run_id": None}))
     assert {name: value for name, value in row.items() if value is not None} == {
         "prediction_id": "p",
         "run_id": "run-9",
@@ -64,7 +63,7 @@ def test_a_bare_prediction_belongs_to_the_run_it_was_listed_for() -> None:
 
 @pytest.mark.parametrize("output", [False, 0, "", [], {}, 2**70])
 def test_outputs_of_any_kind_are_kept(output: Any) -> None:
-    row = _named(prediction_row("run-9", _prediction(output=output)))
+    row = _accepted(prediction_row("run-9", _prediction(output=output)))
     assert json.loads(row["output"]) == output
 
 
@@ -123,7 +122,7 @@ def _lines(*names: str) -> list[bytes]:
 def test_predictions_that_repeat_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predictions, "PAGE", 2)
     pages = read_predictions(Weave(_lines("a", "b", "b", "c")), "run-2")
-    assert [[row[0] for row in page.rows] for page in pages] == [["a", "b"], ["c"]]
+    assert [[row["prediction_id"] for row in page.rows] for page in pages] == [["a", "b"], ["c"]]
 
 
 def test_a_list_that_ends_early_is_read_on() -> None:
@@ -132,13 +131,13 @@ def test_a_list_that_ends_early_is_read_on() -> None:
             return super().get(path, parse, **options)[:2]
 
     pages = read_predictions(Short(_lines("a", "b", "c")), "run-2")
-    assert [[row[0] for row in page.rows] for page in pages] == [["a", "b"], ["c"]]
+    assert [[row["prediction_id"] for row in page.rows] for page in pages] == [["a", "b"], ["c"]]
 
 
 def test_too_heavy_pages_are_asked_for_in_parts() -> None:
     names = [f"p-{number}" for number in range(70)]
     pages = read_predictions(Weave(_lines(*names), heavy=40), "run-2")
-    assert [row[0] for page in pages for row in page.rows] == names
+    assert [row["prediction_id"] for page in pages for row in page.rows] == names
     with pytest.raises(TooHeavyError):
         list(read_predictions(Weave([], heavy=0), "run-2"))
 
@@ -146,7 +145,7 @@ def test_too_heavy_pages_are_asked_for_in_parts() -> None:
 def test_odd_texts_and_numbers_are_cleaned_and_reported() -> None:
     line = json.dumps(_prediction(output={"text": "a\0", "x": float("nan")})).encode()
     (page,) = read_predictions(Weave([line]), "run-2")
-    assert _named(page.rows[0])["output"] == '{"text":"a\ufffd","x":null}'.encode()
+    assert _accepted(page.rows[0])["output"] == '{"text":"a\ufffd","x":null}'.encode()
     assert page.warnings == [
         "predictions: 1 texts with NUL or lone surrogates were changed (to U+FFFD)",
         "predictions: 1 numbers that are not finite were changed to null",
@@ -164,7 +163,7 @@ def _client(server: WeaveServer) -> WeaveClient:
 
 
 def _rows(server: WeaveServer, run_id: str) -> list[dict[str, Any]]:
-    return [_named(row) for page in read_predictions(_client(server), run_id) for row in page.rows]
+    return [_accepted(row) for page in read_predictions(_client(server), run_id) for row in page.rows]
 
 
 def _check_rest_run(server: WeaveServer, ids: dict[str, str]) -> None:
@@ -175,7 +174,7 @@ def _check_rest_run(server: WeaveServer, ids: dict[str, str]) -> None:
     assert json.loads(first["output"]) == {"reply": "done", "cents": 1999}
     assert (second["output"], second["user_id"]) == (b'"on its way"', "VXNlcjoxMjM0NTY=")
     assert len(_rows(server, ids["v2_running"])) == 2
-    assert _named(read_prediction(_client(server), ids["v2_prediction"])) == first
+    assert _accepted(read_prediction(_client(server), ids["v2_prediction"])) == first
 
 
 def test_the_predictions_of_a_run(sdk_project: Project) -> None:

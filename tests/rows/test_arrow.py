@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from weave_eval.rows.arrow import ARROW_TYPES, arrow_schema, record_batch
-from weave_eval.rows.flatten import VARYING
-from weave_eval.tables import TABLES, Table
+from weave_eval.rows.columns import Columns, TableRow
+from weave_eval.tables import TABLES, TABLES_BY_NAME, Table
 
 MOMENT = datetime(2026, 11, 23, 12, 56, 21, 398779, tzinfo=timezone.utc)
 
@@ -25,51 +26,38 @@ def test_times_are_utc_with_microseconds() -> None:
     assert arrow_schema("trials").field("started_at").type == pa.timestamp("us", tz="UTC")
 
 
+CONSTANTS = {"run_id": "run-0", "project_id": "acme/support", "_dlt_load_id": "load-1"}
+
+
+def _row(table: str, **values: Any) -> TableRow:
+    """A row in which everything else is null."""
+    return dict.fromkeys(TABLES_BY_NAME[table].varying) | values
+
+
 def test_values_go_to_the_columns_they_are_for() -> None:
     rows = [
-        ("score-1", "trial-2", "digest-3", "judge", "a.b", "continuous", None, 4.5, "five", b"[6]", "call-7"),
-        ("score-8", "trial-9", "digest-10", "exact", "", "binary", False, None, None, None, None),
+        _row("scores", score_id="score-1", path="a.b", value_number=4.5, value_json=b"[6]"),
+        _row("scores", path=""),
     ]
-    batch = record_batch("scores", rows, {"run_id": "run-0", "project_id": "acme/support", "_dlt_load_id": "load-1"})
+    batch = record_batch(Columns.of("scores", rows), CONSTANTS)
     assert batch.schema == arrow_schema("scores")
     first, second = batch.to_pylist()
-    assert first == {
-        "project_id": "acme/support",
-        "score_id": "score-1",
-        "trial_id": "trial-2",
-        "run_id": "run-0",
-        "row_digest": "digest-3",
-        "scorer_name": "judge",
-        "path": "a.b",
-        "value_type": "continuous",
-        "value_bool": None,
-        "value_number": 4.5,
-        "value_text": "five",
-        "value_json": "[6]",
-        "scorer_call_id": "call-7",
-        "_dlt_load_id": "load-1",
-    }
-    assert (second["score_id"], second["path"], second["value_bool"], second["value_number"]) == (
-        "score-8",
-        "",
-        False,
-        None,
-    )
+    given = {"score_id": "score-1", "path": "a.b", "value_number": 4.5, "value_json": "[6]"}
+    assert {name: value for name, value in first.items() if value is not None} == CONSTANTS | given
+    assert {name: value for name, value in second.items() if value is not None} == CONSTANTS | {"path": ""}
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_a_batch_without_rows_has_the_schema_too(table: Table) -> None:
+    batch = record_batch(Columns.of(table.name, []), CONSTANTS)
+    assert (batch.schema, batch.num_rows) == (arrow_schema(table.name), 0)
 
 
 def test_times_keep_their_microseconds() -> None:
-    values = dict.fromkeys(VARYING["trials"]) | {"trial_id": "t", "started_at": MOMENT}
-    batch = record_batch("trials", [tuple(values.values())], {"run_id": "r", "project_id": "a/b", "_dlt_load_id": "l"})
+    batch = record_batch(Columns.of("trials", [_row("trials", started_at=MOMENT)]), CONSTANTS)
     assert batch.to_pylist()[0]["started_at"] == MOMENT
 
 
 def test_a_value_of_the_wrong_type_is_refused() -> None:
-    values = dict.fromkeys(VARYING["trials"]) | {"trial_index": "first"}
-    constants = {"run_id": "r", "project_id": "a/b", "_dlt_load_id": "l"}
     with pytest.raises(pa.ArrowInvalid):
-        record_batch("trials", [tuple(values.values())], constants)
-
-
-def test_rows_of_different_lengths_are_refused() -> None:
-    with pytest.raises(ValueError, match="shorter"):
-        record_batch("scores", [("a",) * 11, ("a",) * 10], {})
+        record_batch(Columns.of("trials", [_row("trials", trial_index="first")]), CONSTANTS)

@@ -10,8 +10,10 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from weave_eval.rows.arrow import record_batch
+from weave_eval.rows.columns import Columns
 from weave_eval.rows.flatten import (
     RunBatch,
     RunFlattener,
@@ -106,10 +108,10 @@ STAT = {
 }
 
 
-def _table(name: str, rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+def _table(columns: Columns) -> list[dict[str, Any]]:
     """Rows as the warehouse gets them, JSON columns decoded."""
-    json_columns = [column.name for column in TABLES_BY_NAME[name].columns if column.type == "json"]
-    table: list[dict[str, Any]] = record_batch(name, rows, CONSTANTS).to_pylist() if rows else []
+    json_columns = [column.name for column in TABLES_BY_NAME[columns.table].columns if column.type == "json"]
+    table: list[dict[str, Any]] = record_batch(columns, CONSTANTS).to_pylist()
     for row in table:
         for column in json_columns:
             row[column] = None if row[column] is None else json.loads(row[column])
@@ -133,8 +135,13 @@ def _flatten(page: Page, calls: dict[str, TrialCall] | None = None) -> RunBatch:
     return RunFlattener("run-1", calls or {}).flatten(page)
 
 
+def _run_row(run: Run) -> dict[str, Any]:
+    row = flatten_run("a/b", run, RunReading("running", START, "u", None, None))
+    return _table(Columns.of("evaluation_runs", [row]))[0]
+
+
 def _scores(scores: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    rows = _table("scores", _flatten(_one_row(_trial("t", scores=scores))).scores)
+    rows = _table(_flatten(_one_row(_trial("t", scores=scores))).scores)
     return {(row["scorer_name"], row["path"]): row for row in rows}
 
 
@@ -144,7 +151,7 @@ def test_every_column_of_a_run_is_filled_from_its_own_field() -> None:
     reading = RunReading("abandoned", START + timedelta(hours=1), "https://url-48", "load-49", flattener.counts)
     run = parse_run(json.dumps(CALL).encode())
     rows = [flatten_run("acme/support", run, reading)]
-    assert _table("evaluation_runs", rows) == [
+    assert _table(Columns.of("evaluation_runs", rows)) == [
         {
             "project_id": "acme/support",
             "run_id": "run-1",
@@ -188,7 +195,7 @@ def test_every_column_of_a_run_is_filled_from_its_own_field() -> None:
 
 def test_every_column_of_an_input_and_a_result_row_is_filled_from_its_own_field() -> None:
     batch = _flatten(_parse(ANSWER), CALLS)
-    assert _table("dataset_rows", batch.dataset_rows) == [
+    assert _table(batch.dataset_rows) == [
         {
             "project_id": "acme/support",
             "row_digest": "digest-31",
@@ -198,7 +205,7 @@ def test_every_column_of_an_input_and_a_result_row_is_filled_from_its_own_field(
             "_dlt_load_id": "load-99",
         }
     ]
-    assert _table("result_rows", batch.result_rows) == [
+    assert _table(batch.result_rows) == [
         {
             "project_id": "acme/support",
             "result_row_id": "run-1:digest-31",
@@ -219,7 +226,7 @@ def test_every_column_of_a_trial_is_filled_from_its_own_field() -> None:
         "row_digest": "digest-31",
         "_dlt_load_id": "load-99",
     }
-    assert _table("trials", _flatten(_parse(ANSWER), CALLS).trials) == [
+    assert _table(_flatten(_parse(ANSWER), CALLS).trials) == [
         {
             **same,
             "trial_id": "trial-b",
@@ -274,7 +281,7 @@ def _score(trial_id: str, scorer: str, path: str, value_type: str, **fields: Any
 
 
 def test_every_column_of_a_score_is_filled_from_its_own_field() -> None:
-    assert _table("scores", _flatten(_parse(ANSWER), CALLS).scores) == [
+    assert _table(_flatten(_parse(ANSWER), CALLS).scores) == [
         _score("trial-b", "judge", "passed", "binary", value_bool=False, scorer_call_id="call-22"),
         _score("trial-b", "judge", "detail.note", "text", value_text="sixteen", scorer_call_id="call-22"),
         _score("trial-b", "judge", "detail.parts", "json", value_json=[17], scorer_call_id="call-22"),
@@ -287,7 +294,7 @@ def test_every_column_of_a_stat_is_filled_from_its_own_field() -> None:
     evaluations = [{"evaluation_call_id": "run-1", "scorer_stats": [STAT]}]
     page = _parse({"rows": [], "summary": {"row_count": 1, "evaluations": evaluations}})
     assert page.summary is not None
-    assert _table("scorer_stats", flatten_stats("run-1", page.summary.evaluations[0])) == [
+    assert _table(Columns.of("scorer_stats", flatten_stats("run-1", page.summary.evaluations[0]))) == [
         {
             "project_id": "acme/support",
             "scorer_stat_id": f"run-1:{leaf_id('judge', 'detail.distance')}",
@@ -311,20 +318,22 @@ def test_every_column_of_a_stat_is_filled_from_its_own_field() -> None:
 
 def test_a_pass_rate_of_zero_is_a_value_and_a_missing_one_is_none() -> None:
     stats = [ScorerStat("a", None, pass_rate=0.0, numeric_mean=0.0), ScorerStat("b", "x")]
-    zero, missing = _table("scorer_stats", flatten_stats("run-1", RunSummary("run-1", scorer_stats=stats)))
+    zero, missing = _table(Columns.of("scorer_stats", flatten_stats("run-1", RunSummary("run-1", scorer_stats=stats))))
     assert (zero["path"], zero["pass_rate"], zero["numeric_mean"]) == ("", 0.0, 0.0)
     assert (missing["path"], missing["pass_rate"], missing["numeric_mean"]) == ("x", None, None)
 
 
 def test_of_two_stats_under_one_path_the_first_is_kept() -> None:
     stats = [ScorerStat("judge", "a.b", trial_count=1), ScorerStat("judge", "a.b", trial_count=2)]
-    rows = _table("scorer_stats", flatten_stats("run-1", RunSummary("run-1", scorer_stats=stats)))
+    rows = _table(Columns.of("scorer_stats", flatten_stats("run-1", RunSummary("run-1", scorer_stats=stats))))
     assert [row["trial_count"] for row in rows] == [1]
 
 
 def test_a_run_whose_rows_were_not_read_has_no_counts() -> None:
     run = parse_run(b'{"id": "run-1", "started_at": "2026-11-23T12:00:00Z"}')
-    row = _table("evaluation_runs", [flatten_run("a/b", run, RunReading("running", START, "u", None, None))])[0]
+    row = _table(
+        Columns.of("evaluation_runs", [flatten_run("a/b", run, RunReading("running", START, "u", None, None))])
+    )[0]
     counts = ("row_count", "trial_count", "score_count", "total_tokens", "total_cost")
     assert [row[name] for name in (*counts, "results_load_id", "finished_at", "model_digest")] == [None] * 8
 
@@ -354,13 +363,13 @@ def test_trials_are_numbered_by_start_then_id_and_unknown_starts_come_last() -> 
     ids = ["unknown-2", "late", "early", "tie-b", "tie-a", "unknown-1"]
     starts = {"early": 1, "tie-a": 2, "tie-b": 2, "late": 3}
     calls = {each: TrialCall(each, "run-1", START + timedelta(hours=hour), None, None) for each, hour in starts.items()}
-    rows = _table("trials", _flatten(_one_row(*map(_trial, ids)), calls).trials)
+    rows = _table(_flatten(_one_row(*map(_trial, ids)), calls).trials)
     numbered = {row["trial_index"]: row["trial_id"] for row in rows}
     assert numbered == {1: "early", 2: "tie-a", 3: "tie-b", 4: "late", 5: "unknown-1", 6: "unknown-2"}
 
 
 def test_without_its_call_nobody_knows_whether_a_trial_failed() -> None:
-    row = _table("trials", _flatten(_one_row(_trial("t"))).trials)[0]
+    row = _table(_flatten(_one_row(_trial("t"))).trials)[0]
     assert (row["is_error"], row["error"], row["started_at"], row["finished_at"]) == (None,) * 4
 
 
@@ -377,7 +386,7 @@ def test_a_row_that_comes_again_on_the_next_page_counts_once() -> None:
     again = flattener.flatten(_one_row(trial, digest="d1", raw_data_row=1))
     other = flattener.flatten(_one_row(_trial("u"), digest="d2", raw_data_row=2))
     assert len(first.trials) == len(other.trials) == 1
-    assert (again.dataset_rows, again.result_rows, again.trials, again.scores) == ([], [], [], [])
+    assert [len(columns) for columns in again.tables()] == [0, 0, 0, 0]
     assert (flattener.counts.rows, flattener.counts.trials, flattener.counts.scores) == (2, 2, 3)
 
 
@@ -390,16 +399,15 @@ def test_a_row_that_comes_again_on_the_next_page_counts_once() -> None:
 )
 def test_an_input_that_could_not_be_resolved_keeps_its_ref(ref: str) -> None:
     flattener = RunFlattener("run-1", {})
-    row = _table("dataset_rows", flattener.flatten(_one_row(raw_data_row=ref)).dataset_rows)[0]
+    row = _table(flattener.flatten(_one_row(raw_data_row=ref)).dataset_rows)[0]
     assert (row["inputs"], row["input_ref"], row["is_resolved"]) == (ref, ref, False)
-    assert flattener.counts.unresolved == 1
 
 
 @pytest.mark.parametrize("value", [{"a": 1}, {}, [], [1, {"b": None}], "text", "", 0, 7.5, True, False])
 def test_inputs_and_outputs_are_any_json(value: Any) -> None:
     batch = _flatten(_one_row(_trial("t", model_output=value), raw_data_row=value))
-    assert _table("dataset_rows", batch.dataset_rows)[0]["inputs"] == value
-    assert _table("trials", batch.trials)[0]["output"] == value
+    assert _table(batch.dataset_rows)[0]["inputs"] == value
+    assert _table(batch.trials)[0]["output"] == value
 
 
 def test_digits_of_inputs_and_outputs_survive_as_they_came() -> None:
@@ -409,8 +417,8 @@ def test_digits_of_inputs_and_outputs_survive_as_they_came() -> None:
         b'"trials":[{"predict_and_score_call_id":"t","model_output":%b}]}]}]}' % (text, text)
     )
     batch = _flatten(parse_page(body))
-    assert record_batch("dataset_rows", batch.dataset_rows, CONSTANTS).to_pylist()[0]["inputs"] == text.decode()
-    assert record_batch("trials", batch.trials, CONSTANTS).to_pylist()[0]["output"] == text.decode()
+    assert record_batch(batch.dataset_rows, CONSTANTS).to_pylist()[0]["inputs"] == text.decode()
+    assert record_batch(batch.trials, CONSTANTS).to_pylist()[0]["output"] == text.decode()
 
 
 @pytest.mark.parametrize("explicit", [{}, {"raw_data_row": None}])
@@ -420,14 +428,14 @@ def test_an_input_that_is_null_is_one_only_if_inputs_were_asked_for(
 ) -> None:
     """Whether the field is null or missing, and whatever else is new in the answer."""
     page = _one_row(**explicit, **unknown)
-    assert RunFlattener("run-1", {}, has_inputs=False).flatten(page).dataset_rows == []
-    (row,) = _table("dataset_rows", _flatten(page).dataset_rows)
+    assert len(RunFlattener("run-1", {}, has_inputs=False).flatten(page).dataset_rows) == 0
+    (row,) = _table(_flatten(page).dataset_rows)
     assert (row["row_digest"], row["inputs"], row["input_ref"]) == ("digest", None, None)
 
 
 def test_a_span_ref_is_kept_in_extra() -> None:
     page = _one_row(_trial("t", genai_span_ref="span-1"), _trial("u", genai_span_ref=None))
-    spanned, plain = _table("trials", _flatten(page).trials)
+    spanned, plain = _table(_flatten(page).trials)
     assert (spanned["extra"], plain["extra"]) == ({"genai_span_ref": "span-1"}, None)
 
 
@@ -535,7 +543,7 @@ def test_leaf_ids_never_change_between_releases() -> None:
     ],
 )
 def test_values_are_typed(value: Any, typed: tuple[Any, ...]) -> None:
-    got = typed_value(value)
+    got = astuple(typed_value(value))
     assert got == typed
     assert [type(part) for part in got] == [type(part) for part in typed]
 
@@ -544,19 +552,19 @@ def test_values_are_typed(value: Any, typed: tuple[Any, ...]) -> None:
 @example(2**53 + 1)
 @example(-(2**63) + 1)
 def test_no_digit_of_an_integer_is_lost(value: int) -> None:
-    kind, _, number, text, _ = typed_value(value)
+    kind, _, number, text, _ = astuple(typed_value(value))
     assert kind == "continuous"
     assert text == str(value) or (text is None and number is not None and int(number) == value)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_no_digit_of_a_finite_number_is_lost(value: float) -> None:
-    assert typed_value(value) == ("continuous", None, value, None, None)
+    assert astuple(typed_value(value)) == ("continuous", None, value, None, None)
 
 
 @given(ANY_JSON)
 def test_a_value_has_one_type_and_one_place(value: Any) -> None:
-    kind, flag, number, text, encoded = typed_value(value)
+    kind, flag, number, text, encoded = astuple(typed_value(value))
     filled = {"bool": flag is not None, "number": number is not None, "text": text is not None, "json": bool(encoded)}
     places = {name for name, is_filled in filled.items() if is_filled}
     allowed: dict[str, list[set[str]]] = {
@@ -588,7 +596,7 @@ def test_lists_nested_deeply_flatten() -> None:
     value: Any = 1
     for _ in range(450):
         value = [value]
-    assert typed_value(value)[0] == "json"
+    assert typed_value(value).type == "json"
 
 
 def test_objects_nested_deeply_flatten() -> None:
@@ -605,7 +613,7 @@ REPLACED_BY_RUN = [table for table in TABLES if table.replace == "run"]
 def test_a_tombstone_loads_and_is_told_from_every_real_row(table: Table) -> None:
     assert table.kept
     assert not table.column(table.kept).nullable
-    (row,) = record_batch(table.name, [tombstone(table.name, "run-1")], CONSTANTS).to_pylist()
+    (row,) = record_batch(Columns.of(table.name, [tombstone(table.name, "run-1")]), CONSTANTS).to_pylist()
     assert (row["run_id"], row[table.kept]) == ("run-1", "")
     assert [column.name for column in table.columns if not column.nullable and row[column.name] is None] == []
 
@@ -620,29 +628,33 @@ def test_a_run_reads_the_same_from_one_page_or_many() -> None:
         for number in range(7)
     ]
     whole = RunFlattener("run-1", {})
-    once = vars(whole.flatten(_parse({"rows": rows})))
+    once = whole.flatten(_parse({"rows": rows}))
     paged = RunFlattener("run-1", {})
-    parts = [vars(paged.flatten(_parse({"rows": rows[start : start + 3]}))) for start in range(0, 7, 3)]
-    assert once == {table: [row for part in parts for row in part[table]] for table in once}
+    parts = RunBatch.empty()
+    for start in range(0, 7, 3):
+        parts.extend(paged.flatten(_parse({"rows": rows[start : start + 3]})))
+    assert once == parts
     assert whole.counts == paged.counts
 
 
 def test_a_run_of_another_evaluation_is_not_mixed_in() -> None:
     batch = RunFlattener("run-2", {}).flatten(_parse(ANSWER))
-    assert batch.trials == []
-    assert _table("result_rows", batch.result_rows)[0]["trial_count"] == 0
+    assert len(batch.trials) == 0
+    assert _table(batch.result_rows)[0]["trial_count"] == 0
 
 
 def test_rows_hold_no_raw_pieces_of_the_answer() -> None:
     """Raw pieces keep the whole answer in memory."""
     batch = _flatten(_parse(ANSWER), CALLS)
-    values = [value for rows in vars(batch).values() for row in rows for value in row]
+    values = [value for columns in batch.tables() for column in columns.values.values() for value in column]
     assert not any(isinstance(value, (msgspec.Raw, memoryview)) for value in values)
 
 
 def test_the_evaluation_and_model_of_a_run_are_optional() -> None:
     run: Run = parse_run(b'{"id": "r", "started_at": "2026-11-23T12:00:00Z", "inputs": {"model": "gpt-5"}}')
-    row = _table("evaluation_runs", [flatten_run("a/b", run, RunReading("running", START, "u", None, None))])[0]
+    row = _table(
+        Columns.of("evaluation_runs", [flatten_run("a/b", run, RunReading("running", START, "u", None, None))])
+    )[0]
     names = ("evaluation_ref", "evaluation_name", "evaluation_digest", "model_ref", "model_digest")
     assert [row[name] for name in names] == [None] * 5
     assert row["model_name"] == "gpt-5"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from weave_eval.errors import SettingsError
 from weave_eval.rows.arrow import record_batch
-from weave_eval.rows.flatten import VARYING, RunFlattener, RunReading, flatten_run, tombstone
+from weave_eval.rows.columns import Columns, TableRow
+from weave_eval.rows.flatten import RunFlattener, RunReading, flatten_run, tombstone
 from weave_eval.rows.privacy import Privacy, PrivacyRule, parse_rules
 from weave_eval.tables import TABLES, TABLES_BY_NAME, Table
 from weave_eval.weave.pages import parse_page
@@ -25,7 +26,6 @@ from weave_eval.weave.trials import TrialCall
 KEY = "a-secret-key-of-some-length"
 BLOCKED = "Ada Lovelace"
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
-INPUTS = VARYING["dataset_rows"].index("inputs")
 
 keys = st.sampled_from(["a", "b", "0", "1", "", "with space", "dotted.key", "*", "back\\slash", "Ä🎯", 'quo"te'])
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -45,15 +45,24 @@ def escaped(key: str) -> str:
     return "".join(f"\\{letter}" if letter in ".*\\" else letter for letter in key)
 
 
+def row(table: str, **values: Any) -> TableRow:
+    """A row in which everything else is null."""
+    return dict.fromkeys(TABLES_BY_NAME[table].varying) | values
+
+
+def after(rules: str | list[str], table: str, given: TableRow, key: str = KEY) -> TableRow:
+    """The row after the rules."""
+    (found,) = Privacy([rules] if isinstance(rules, str) else rules, key).apply(Columns.of(table, [given])).rows()
+    return found
+
+
 def private(rules: str | list[str], inputs: Any) -> Any:
     """A JSON value after the rules, as `dataset_rows.inputs`; numbers as their text, so that no digit gets lost."""
     text = inputs if isinstance(inputs, bytes) else json.dumps(inputs).encode()
-    row = ("digest-1", text, "ref-2", True)
-    ((*_, found, ref, is_resolved),) = Privacy([rules] if isinstance(rules, str) else rules, KEY).apply(
-        "dataset_rows", [row]
-    )
-    assert (ref, is_resolved) == ("ref-2", True)
-    return None if found is None else digits(found)
+    given = row("dataset_rows", row_digest="digest-1", inputs=text, input_ref="ref-2", is_resolved=True)
+    found = after(rules, "dataset_rows", given)
+    assert found | {"inputs": text} == given
+    return None if found["inputs"] is None else digits(found["inputs"])
 
 
 def digits(text: bytes | str) -> Any:
@@ -122,18 +131,18 @@ def test_truncate(value: Any, path: list[str | None], length: int) -> None:
 @given(documents, paths, st.sampled_from(["drop", "hash"]))
 def test_what_is_hidden_is_nowhere(value: Any, path: list[str | None], action: str) -> None:
     hidden = changed(value, path, lambda _: {"name": BLOCKED, BLOCKED: [BLOCKED]})
-    row = ("digest-1", json.dumps(hidden).encode(), None, True)
-    assert BLOCKED in str(row) or hidden == value
-    assert BLOCKED not in str(Privacy([rule(action, "dataset_rows.inputs", path)], KEY).apply("dataset_rows", [row]))
+    given = row("dataset_rows", inputs=json.dumps(hidden).encode())
+    assert BLOCKED in str(given) or hidden == value
+    assert BLOCKED not in str(after(rule(action, "dataset_rows.inputs", path), "dataset_rows", given))
 
 
 def test_every_digit_and_space_beside_the_path_stays() -> None:
     value = b'{"n": 1.00000000000000000001, "gone": "x", "huge": 1e999, "deep": {"z": [1E5,  2]}, "text": "\\u00e9"}'
-    row = ("digest", value, None, True)
-    ((_, found, *_),) = Privacy(["drop dataset_rows.inputs.gone"]).apply("dataset_rows", [row])
+    given = row("dataset_rows", inputs=value)
+    found = after("drop dataset_rows.inputs.gone", "dataset_rows", given)["inputs"]
     for part in (b"1.00000000000000000001", b"1e999", b'{"z": [1E5,  2]}', b'"\\u00e9"'):
         assert part in found
-    assert Privacy(["drop dataset_rows.inputs.absent.x"]).apply("dataset_rows", [row]) == [row]
+    assert after("drop dataset_rows.inputs.absent.x", "dataset_rows", given) == given
 
 
 def test_keys_written_with_escapes_are_found() -> None:
@@ -150,37 +159,34 @@ def test_json_that_cannot_be_read_is_dropped(unreadable: bytes) -> None:
 def test_a_whole_column_of_any_depth(action: str) -> None:
     deep = b"[" * 5000 + b'"Ada Lovelace"' + b"]" * 5000
     rule_text = f"{action} dataset_rows.inputs" + (" 3" if action == "truncate" else "")
-    ((_, found, *_),) = Privacy([rule_text], KEY).apply("dataset_rows", [("digest", deep, None, True)])
+    found = after(rule_text, "dataset_rows", row("dataset_rows", inputs=deep))["inputs"]
     assert BLOCKED.encode() not in found
     assert found != deep
 
 
 def test_equal_values_have_equal_hashes_in_text_and_json() -> None:
-    trial = dict.fromkeys(VARYING["trials"]) | {"output": b'"Ada Lovelace"', "error": BLOCKED}
-    (row,) = Privacy(["hash trials.output", "hash trials.error"], KEY).apply("trials", [tuple(trial.values())])
-    found = dict(zip(VARYING["trials"], row, strict=True))
+    trial = row("trials", output=b'"Ada Lovelace"', error=BLOCKED)
+    found = after(["hash trials.output", "hash trials.error"], "trials", trial)
     assert (
         found["error"] == json.loads(found["output"]) == hmac.new(KEY.encode(), BLOCKED.encode(), "sha256").hexdigest()
     )
     assert private("hash dataset_rows.inputs", b'{"b":1,"a":"\\u00e9"}') == private(
         "hash dataset_rows.inputs", '{ "a": "é", "b": 1 }'.encode()
     )
-    other = Privacy(["hash trials.error"], KEY + "!").apply("trials", [tuple(trial.values())])
-    assert other[0] != row
+    assert after("hash trials.error", "trials", trial, KEY + "!")["error"] != found["error"]
 
 
 def test_text_columns() -> None:
-    row = ("id", "trial", "digest", "judge", "why", "text", None, None, "Grüße an alle", None, "call")
-    assert Privacy(["truncate scores.value_text 3"]).apply("scores", [row])[0][8] == "Grü"
-    assert Privacy(["drop scores.value_text"]).apply("scores", [row])[0][8] is None
-    assert len(Privacy(["hash scores.value_text"], KEY).apply("scores", [row])[0][8]) == 64
+    score = row("scores", value_text="Grüße an alle")
+    assert after("truncate scores.value_text 3", "scores", score)["value_text"] == "Grü"
+    assert after("drop scores.value_text", "scores", score)["value_text"] is None
+    assert len(after("hash scores.value_text", "scores", score)["value_text"]) == 64
 
 
 @pytest.mark.parametrize("what", ["drop {}", "hash {}", "truncate {} 3"])
 def test_nulls_stay(what: str) -> None:
-    row = ("id", "trial", "digest", "judge", "why", "null", None, None, None, None, None)
     rules = [what.format("scores.value_text"), what.format("scores.value_json")]
-    assert Privacy(rules, KEY).apply("scores", [row]) == [row]
+    assert after(rules, "scores", row("scores")) == row("scores")
 
 
 def test_rules_apply_in_their_order() -> None:
@@ -189,15 +195,15 @@ def test_rules_apply_in_their_order() -> None:
 
 
 def test_tables_without_rules_cost_nothing() -> None:
-    rows = [("run:digest", "digest", 3, None)]
-    assert Privacy(["drop trials.error"]).apply("result_rows", rows) is rows
-    assert Privacy([]).apply("trials", rows) is rows
+    rows = Columns.of("result_rows", [row("result_rows")])
+    assert Privacy(["drop trials.error"]).apply(rows) is rows
+    assert Privacy([]).apply(rows) is rows
 
 
 @pytest.mark.parametrize("table", [name for name, table in TABLES_BY_NAME.items() if table.replace == "run"])
 def test_tombstones_stay(table: str) -> None:
-    row = tombstone(table, "run-1")
-    assert Privacy(["preset no-content"]).apply(table, [row]) == [row]
+    stone = tombstone(table, "run-1")
+    assert after("preset no-content", table, stone) == stone
 
 
 NO_CONTENT = {
@@ -254,14 +260,15 @@ def test_the_preset_decides_on_every_column_that_can_hold_words(table: Table) ->
     assert words - dropped == KEPT.get(table.name, set())
 
 
-@pytest.mark.parametrize("table", VARYING)
+@pytest.mark.parametrize("table", TABLES_BY_NAME)
 def test_the_preset_drops_content_and_nothing_else(table: str) -> None:
-    row = tuple(f"{BLOCKED} {name}" if name in NO_CONTENT[table] else f"kept {name}" for name in VARYING[table])
-    (found,) = Privacy(["preset no-content"]).apply(table, [row])
-    assert found == tuple(None if BLOCKED in value else value for value in row)
+    hidden = NO_CONTENT[table]
+    names = TABLES_BY_NAME[table].varying
+    given = {name: f"{BLOCKED} {name}" if name in hidden else f"kept {name}" for name in names}
+    assert after("preset no-content", table, given) == given | dict.fromkeys(hidden)
 
 
-def secret_rows() -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+def secret_rows() -> Iterator[Columns]:
     """The rows of a run that says the blocked words wherever Weave lets users, models and scorers write."""
     call = {
         "id": "run-1", "started_at": "2026-11-23T12:00:00Z", "exception": BLOCKED, "output": {"m": BLOCKED},
@@ -274,21 +281,22 @@ def secret_rows() -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
         "news": BLOCKED,
     }
     results = {"evaluation_call_id": "run-1", "trials": [trial]}
-    row = {"row_digest": "digest-1", "raw_data_row": {"q": BLOCKED}, "evaluations": [results], "news": BLOCKED}
+    answer = {"row_digest": "digest-1", "raw_data_row": {"q": BLOCKED}, "evaluations": [results], "news": BLOCKED}
     calls = {"trial-1": TrialCall("trial-1", "run-1", NOW, NOW, f"KeyError: {BLOCKED}")}
-    batch = RunFlattener("run-1", calls).flatten(parse_page(json.dumps({"rows": [row], "total_rows": 1}).encode()))
-    yield from vars(batch).items()
+    batch = RunFlattener("run-1", calls).flatten(parse_page(json.dumps({"rows": [answer], "total_rows": 1}).encode()))
+    yield from batch.tables()
     reading = RunReading("failed", NOW, "https://wandb.ai/x", "load-1", None)
-    yield "evaluation_runs", [flatten_run("acme/support", parse_run(json.dumps(call).encode()), reading)]
+    run = flatten_run("acme/support", parse_run(json.dumps(call).encode()), reading)
+    yield Columns.of("evaluation_runs", [run])
 
 
 def test_the_preset_on_a_run_that_says_it_everywhere() -> None:
     privacy = Privacy(["preset no-content"])
     constants = {"project_id": "acme/support", "run_id": "run-1", "_dlt_load_id": "load-1"}
     seen = kept = ""
-    for table, rows in secret_rows():
-        seen += str(rows)
-        kept += str(record_batch(table, privacy.apply(table, rows), constants).to_pylist())
+    for columns in secret_rows():
+        seen += str(columns)
+        kept += str(record_batch(privacy.apply(columns), constants).to_pylist())
     assert seen.count(BLOCKED) == 12
     assert BLOCKED not in kept
     for value in ("trial-1", "digest-1", "0.25", "'value_bool': True", "passed"):
@@ -344,9 +352,8 @@ def test_what_keys_rows_is_protected_in_every_table(protected: str) -> None:
 
 
 def test_people_may_be_hashed() -> None:
-    run = dict.fromkeys(VARYING["evaluation_runs"]) | {"user_id": "ada"}
-    (row,) = Privacy(["hash evaluation_runs.user_id"], KEY).apply("evaluation_runs", [tuple(run.values())])
-    assert hashed("ada") in row
+    run = row("evaluation_runs", user_id="ada")
+    assert after("hash evaluation_runs.user_id", "evaluation_runs", run) == run | {"user_id": hashed("ada")}
 
 
 @pytest.mark.parametrize("key", [None, "", "short"])

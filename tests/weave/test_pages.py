@@ -177,7 +177,7 @@ def test_a_scorer_whose_name_is_cleaned_keeps_its_call() -> None:
     answer = _changed([*TRIAL_PATH, "scores"], {"judge\0": 1})
     answer["rows"][0]["evaluations"][0]["trials"][0]["scorer_call_ids"] = {"judge\0": "call-1"}
     scores = RunFlattener("run-18", {}).flatten(_parse(answer)).scores
-    assert [(score[3], score[-1]) for score in scores] == [("judge\ufffd", "call-1")]
+    assert (scores["scorer_name"], scores["scorer_call_id"]) == (["judge\ufffd"], ["call-1"])
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\xed\xa0\x80", b"\xc3"])
@@ -315,8 +315,8 @@ def test_the_slow_way_reads_what_the_fast_way_reads(rows: list[Any], total: int 
 def _rows(page: Page) -> Any:
     """The rows of all tables, without the layout of JSON texts."""
     batch = RunFlattener("run", {}).flatten(page)
-    return {table: [_decoded(row) for row in rows] for table, rows in vars(batch).items()}
+    return {columns.table: [_decoded(row) for row in columns.rows()] for columns in batch.tables()}
 
 
-def _decoded(row: tuple[Any, ...]) -> list[Any]:
-    return [json.loads(value) if isinstance(value, bytes) else value for value in row]
+def _decoded(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: json.loads(value) if isinstance(value, bytes) else value for name, value in row.items()}

@@ -11,7 +11,7 @@ from ..api.client import WeaveClient
 from ..api.credentials import api_key, trace_base_url
 from ..api.limiter import RateLimiter
 from ..reading.discovery import EVALUATE_OPS
-from ..rows.flatten import Tuples
+from ..rows.columns import TableRow
 from ..settings import Settings
 from ..warehouse.profiles import Profile
 from ..warehouse.stored import resolved_inputs, run_rows, stored_run_ids
@@ -24,8 +24,8 @@ class Stored(Protocol):
     def run_ids(self) -> set[str]:
         """Ids of the project's runs."""
 
-    def run_rows(self, run_ids: Collection[str]) -> Tuples:
-        """The rows of these runs, in the order of `VARYING["evaluation_runs"]`."""
+    def run_rows(self, run_ids: Collection[str]) -> list[TableRow]:
+        """The rows of these runs in `evaluation_runs`."""
 
     def resolved_inputs(self, digests: Collection[str]) -> set[str]:
         """Those of the digests whose inputs are there, not only their refs."""
@@ -38,7 +38,7 @@ class NothingStored:
         """None."""
         return set()
 
-    def run_rows(self, run_ids: Collection[str]) -> Tuples:  # noqa: ARG002 - as `Stored` has it
+    def run_rows(self, run_ids: Collection[str]) -> list[TableRow]:  # noqa: ARG002 - as `Stored` has it
         """None."""
         return []
 
@@ -58,8 +58,8 @@ class WarehouseStored:
         """Ids of the project's runs."""
         return stored_run_ids(self.profile, self.project)
 
-    def run_rows(self, run_ids: Collection[str]) -> Tuples:
-        """The rows of these runs, in the order of `VARYING["evaluation_runs"]`."""
+    def run_rows(self, run_ids: Collection[str]) -> list[TableRow]:
+        """The rows of these runs in `evaluation_runs`."""
         return run_rows(self.profile, run_ids)
 
     def resolved_inputs(self, digests: Collection[str]) -> set[str]:

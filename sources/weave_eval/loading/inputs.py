@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ..rows.flatten import RunBatch, Tuples
+from ..rows.columns import Columns, TableRow
+from ..rows.flatten import RunBatch
 from .context import Stored
 
 _REMEMBERED = 200_000
@@ -16,18 +15,18 @@ class NewInputs:
     def __init__(self, stored: Stored):
         self._stored = stored
         self._seen: set[str] = set()
-        self._unresolved: dict[str, tuple[Any, ...]] = {}
+        self._unresolved: dict[str, TableRow] = {}
 
     def keep_new(self, batch: RunBatch) -> None:
         """Drops the inputs that this load has handed over already, and keeps mere refs back."""
-        fresh = [row for row in batch.dataset_rows if row[0] not in self._seen]
-        self._unresolved.update({row[0]: row for row in fresh if not row[3]})
+        fresh = [row for row in batch.dataset_rows.rows() if row["row_digest"] not in self._seen]
+        self._unresolved.update({row["row_digest"]: row for row in fresh if not row["is_resolved"]})
         if len(self._seen) > _REMEMBERED:
             self._seen.clear()
-        batch.dataset_rows = [row for row in fresh if row[3]]
-        self._seen.update(row[0] for row in batch.dataset_rows)
+        batch.dataset_rows = Columns.of("dataset_rows", [row for row in fresh if row["is_resolved"]])
+        self._seen.update(batch.dataset_rows["row_digest"])
 
-    def take_unresolved(self) -> Tuples:
+    def take_unresolved(self) -> list[TableRow]:
         """The refs that nothing else in this load resolved, and that the warehouse does not hold resolved."""
         left = {digest: row for digest, row in self._unresolved.items() if digest not in self._seen}
         self._unresolved.clear()

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from ..proof.damaged import stored_stats
 from ..proof.landed import landed
 from ..proof.reconcile import Landed, Reconciliation, computed_stats, reconcile
-from ..rows.flatten import Tuples, flatten_stats
+from ..rows.columns import TableRow
+from ..rows.flatten import flatten_stats
 from ..state.unproven import ReadRun
 from ..warehouse.profiles import Profile
 from ..warehouse.table_reader import table_reader
 from ..weave.pages import RunSummary
 from ..weave.sanitize import to_json
-from .records import Record, named_record
+from .records import Record
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ def prove(profile: Profile, read: Mapping[str, ReadRun]) -> list[Proof]:
 
 def proof_records(proofs: Sequence[Proof], checked_at: datetime) -> list[Record]:
     """Rows of `reconciliations`, and of `scorer_stats` for the runs whose summary Weave cannot give."""
-    reconciliations = named_record("reconciliations", *(_reconciliation(proof, checked_at) for proof in proofs))
+    reconciliations = Record("reconciliations", [_reconciliation(proof, checked_at) for proof in proofs])
     without = [proof for proof in proofs if proof.read.has_no_summary]
     return [reconciliations, *(Record("scorer_stats", _stats(proof), proof.landed.run_id) for proof in without)]
 
 
-def _reconciliation(proof: Proof, checked_at: datetime) -> dict[str, Any]:
+def _reconciliation(proof: Proof, checked_at: datetime) -> TableRow:
     return {
         **vars(proof.reconciliation),
         "differences": to_json(proof.reconciliation.differences),
@@ -65,6 +65,6 @@ def _reconciliation(proof: Proof, checked_at: datetime) -> dict[str, Any]:
     }
 
 
-def _stats(proof: Proof) -> Tuples:
+def _stats(proof: Proof) -> list[TableRow]:
     run_id = proof.landed.run_id
     return flatten_stats(run_id, RunSummary(run_id, scorer_stats=computed_stats(proof.landed.leaves)))

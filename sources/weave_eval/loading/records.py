@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 from uuid import uuid4
 
 import dlt
 from dlt.extract.source import DltSource
 
 from ..judging.gate import Decision
-from ..rows.flatten import VARYING, Tuples
+from ..rows.columns import TableRow
 from ..rows.privacy import Privacy
 from ..schema import SCOPE
 from ..state.unproven import forget
@@ -40,16 +39,11 @@ MAX_WARNINGS = 200
 
 @dataclass(frozen=True)
 class Record:
-    """Rows of a table, in the order of `VARYING`; of one run, where the table has a run's rows."""
+    """Rows of a table; of one run, where the table is read with a run."""
 
     table: str
-    rows: Tuples
+    rows: Sequence[TableRow]
     run_id: str = ""
-
-
-def named_record(table: str, *rows: Mapping[str, Any]) -> Record:
-    """A record of rows whose values are given by name."""
-    return Record(table, [tuple(values[name] for name in VARYING[table]) for values in rows])
 
 
 def _source(
@@ -128,7 +122,7 @@ class SyncRecord:
         self, status: str, finished_at: datetime, report: Report, traffic: dict[str, int], error: str | None = None
     ) -> Record:
         """Its row in `syncs`."""
-        values = {
+        row = {
             "sync_id": uuid4().hex,
             "started_at": self.started_at,
             "finished_at": finished_at,
@@ -148,7 +142,7 @@ class SyncRecord:
             "connector_version": connector_version(),
             "dlt_version": dlt.__version__,
         }
-        return named_record("syncs", values)
+        return Record("syncs", [row])
 
 
 def connector_version() -> str | None:
@@ -188,7 +182,7 @@ def record_decision(profile: Profile, decision: Decision, decided_at: datetime, 
 
 def _decision_record(decision_id: str, decision: Decision, decided_at: datetime, read_from: str) -> Record:
     fields = decision.as_dict()
-    values = {
+    row = {
         "decision_id": decision_id,
         "run_id": fields["run_id"],
         "baseline_run_id": fields["baseline_run_id"],
@@ -202,4 +196,4 @@ def _decision_record(decision_id: str, decision: Decision, decided_at: datetime,
         "read_from": read_from,
         "connector_version": connector_version(),
     }
-    return named_record("gate_decisions", values)
+    return Record("gate_decisions", [row])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..reading.run_collector import RunRead
 from ..rows.arrow import record_batch
-from ..rows.flatten import RunBatch, RunReading, Tuples, flatten_run, flatten_stats, tombstone
+from ..rows.columns import Columns, TableRow
+from ..rows.flatten import RunBatch, RunReading, flatten_run, flatten_stats, tombstone
 from ..rows.privacy import Privacy
 from ..tables import READ_WITH_RUN, REPLACED_BY_RUN
 from .package_files import Package, PackageFiles, TableItem
@@ -33,8 +34,8 @@ class RunWriter:
 
     def write(self, run_id: str, batch: RunBatch) -> Iterator[TableItem]:
         """Rows of a run."""
-        for table, rows in vars(batch).items():
-            yield from self.add(table, rows, run_id)
+        for columns in batch.tables():
+            yield from self._add(self._privacy.apply(columns), run_id)
 
     def close(self, read: RunRead, reading: RunReading) -> Iterator[TableItem]:
         """The run's own row and stats, and a tombstone for every table that is read with it."""
@@ -51,18 +52,22 @@ class RunWriter:
     def clear(self, run_id: str, tables: Iterable[str]) -> Iterator[TableItem]:
         """Removes what `tables` held of a run before this load."""
         for table in self.tables.intersection(tables) if self._can_replace else ():
-            constants = self._constants(run_id)
-            yield from self._files.add(table, record_batch(table, [tombstone(table, run_id)], constants))
+            columns = Columns.of(table, [tombstone(table, run_id)])
+            yield from self._files.add(table, record_batch(columns, self._constants(run_id)))
 
-    def add(self, table: str, rows: Tuples, run_id: str = "") -> Iterator[TableItem]:
-        """Rows of any table, in the order of `VARYING[table]`."""
-        yield from self.add_private(table, self._privacy.apply(table, rows), run_id)
+    def add(self, table: str, rows: Sequence[TableRow], run_id: str = "") -> Iterator[TableItem]:
+        """Rows of any table."""
+        yield from self._add(self._privacy.apply(Columns.of(table, rows)), run_id)
 
-    def add_private(self, table: str, rows: Tuples, run_id: str = "") -> Iterator[TableItem]:
+    def add_private(self, table: str, rows: Sequence[TableRow]) -> Iterator[TableItem]:
         """Rows to which the privacy rules were applied already: hashed again, they would change."""
-        if rows and table in self.tables:
-            self.rows[table] += len(rows)
-            yield from self._files.add(table, record_batch(table, rows, self._constants(run_id)))
+        yield from self._add(Columns.of(table, rows), "")
+
+    def _add(self, columns: Columns, run_id: str) -> Iterator[TableItem]:
+        table = columns.table
+        if len(columns) and table in self.tables:
+            self.rows[table] += len(columns)
+            yield from self._files.add(table, record_batch(columns, self._constants(run_id)))
 
     def flush(self) -> Iterator[TableItem]:
         """What has not been handed over yet."""

@@ -19,6 +19,7 @@ from ..api.json_lines import parse_lines
 from ..api.lists import parse_cleaned, parse_items, read_pages
 from ..api.query import Expression, at_least, contains, where
 from ..errors import UnreadableBodyError
+from ..rows.columns import TableRow
 from ..state.cursor import OVERLAP, Cursor
 from ..times import parse_time
 from ..weave.refs import parse_ref
@@ -54,9 +55,9 @@ NOWHERE = Place()
 
 @dataclass
 class FeedbackRead:
-    """One page of feedback: rows (each a tuple in the order of its columns), and the cursor once they are loaded."""
+    """One page of feedback, and the cursor once it is loaded."""
 
-    rows: list[tuple[Any, ...]]
+    rows: list[TableRow]
     cursor: Cursor
     warnings: list[str] = field(default_factory=list)
 
@@ -76,23 +77,23 @@ def scorer_name_of(item: Item) -> str | None:
     return feedback_type.removeprefix(_RUNNABLE) or None if feedback_type.startswith(_RUNNABLE) else None
 
 
-def feedback_row(item: Item, place: Place) -> tuple[Any, ...]:
+def feedback_row(item: Item, place: Place) -> TableRow:
     """The row of a feedback item that was given to a call at `place`."""
     payload = item.get("payload")
-    return (
-        item["id"],
-        item.get("feedback_type"),
-        call_id_of(item),
-        place.run_id,
-        place.row_digest,
-        place.trial_id,
-        item.get("creator"),
-        parse_time(item["created_at"]),
-        scorer_name_of(item),
-        None if payload is None else to_json(payload),
-        item.get("weave_ref"),
-        _extra(item),
-    )
+    return {
+        "feedback_id": item["id"],
+        "feedback_type": item.get("feedback_type"),
+        "call_id": call_id_of(item),
+        "run_id": place.run_id,
+        "row_digest": place.row_digest,
+        "trial_id": place.trial_id,
+        "creator": item.get("creator"),
+        "created_at": parse_time(item["created_at"]),
+        "scorer_name": scorer_name_of(item),
+        "payload": None if payload is None else to_json(payload),
+        "weave_ref": item.get("weave_ref"),
+        "extra": _extra(item),
+    }
 
 
 def _extra(item: Item) -> bytes | None:
@@ -117,7 +118,7 @@ def read_feedback(
         unplaced = places.load({call_id for item in fresh if (call_id := call_id_of(item))})
         rows = [feedback_row(item, places.of(call_id_of(item))) for item in fresh]
         listed += [(parse_time(item["created_at"]), item["id"]) for item in page]
-        young = {row[0] for row in rows if row[7] > now - OVERLAP}
+        young = {row["feedback_id"] for row in rows if row["created_at"] > now - OVERLAP}
         pending |= {item["id"] for item in fresh if call_id_of(item) in unplaced} & young
         if rows:
             warnings = [f"feedback: {warning}" for warning in changes.warnings()]

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cached_property
@@ -16,7 +16,7 @@ from ..api.client import WeaveClient
 from ..api.credentials import web_base_url
 from ..judging.run_results import Content, JudgedTrial, Metric, RunFacts, RunResults, is_score, judged_score
 from ..proof.reconcile import LARGEST_SUMMED, Landed, Leaf, reconcile
-from ..rows.flatten import VARYING, RunBatch
+from ..rows.flatten import RunBatch
 from ..settings import Settings
 from ..state.cursor import Cursor
 from ..state.decisions import PlannedRun
@@ -67,13 +67,13 @@ class ApiRuns:
         settings = self._settings
         size = PageSize(settings.page_rows, settings.max_page_bytes)
         reader = ResultsReader(self._client, Wants(), size, settings.parallelism, with_costs=settings.with_costs)
-        batch = RunBatch()
+        batch = RunBatch.empty()
         is_reconciled = None
         for part in reader.read([PlannedRun(found, "new", found.fingerprint)]):
             if isinstance(part, RunRead):
                 is_reconciled = reconcile(part.facts, landed_of(run.run_id, batch)).is_reconciled
             else:
-                _extend(batch, part[1])
+                batch.extend(part[1])
         self._batches[run.run_id] = batch
         dataset_ref, scorer_refs = self._evaluation(run.evaluation_ref)
         complete = replace(
@@ -86,10 +86,10 @@ class ApiRuns:
         found = {digest: Content(None, {}) for digest in digests}
         for run in runs:
             batch = self._batches[run.run_id]
-            for row in _records("dataset_rows", batch.dataset_rows):
+            for row in batch.dataset_rows.rows():
                 if row["row_digest"] in found:
                     found[row["row_digest"]] = found[row["row_digest"]]._replace(inputs=_parsed(row["inputs"]))
-            for trial in sorted(_records("trials", batch.trials), key=lambda trial: trial["trial_index"]):
+            for trial in sorted(batch.trials.rows(), key=lambda trial: trial["trial_index"]):
                 if trial["row_digest"] in found:
                     answer = _parsed(trial["output"])
                     outputs = found[trial["row_digest"]].outputs.setdefault(run.run_id, [])
@@ -118,7 +118,7 @@ class ApiRuns:
         if ref is None:
             return None, None
         wanted = WantedRefs(evaluations=frozenset({ref}))
-        for row in _records("evaluations", read_objects(self._client, Cursor(_NEVER), wanted).rows["evaluations"]):
+        for row in read_objects(self._client, Cursor(_NEVER), wanted).rows["evaluations"]:
             if row["ref"] == ref:
                 scorers = _parsed(row["scorer_refs"])
                 return row["dataset_ref"], tuple(scorers) if isinstance(scorers, list) else None
@@ -129,12 +129,12 @@ def rows_of(batch: RunBatch) -> dict[str, list[JudgedTrial]]:
     """The trials of a run by row digest, with their scores that are true, false or numbers."""
     rows: dict[str, list[tuple[int, JudgedTrial]]] = defaultdict(list)
     by_id: dict[str, JudgedTrial] = {}
-    for record in _records("trials", batch.trials):
+    for record in batch.trials.rows():
         measured = (record["latency_seconds"], record["total_cost"], record["total_tokens"])
         trial = JudgedTrial(record["trial_id"], *measured, is_error=bool(record["is_error"]))
         by_id[trial.trial_id] = trial
         rows[record["row_digest"]].append((record["trial_index"], trial))
-    for record in _records("scores", batch.scores):
+    for record in batch.scores.rows():
         if is_score(record["value_type"], record["value_number"]):
             score = judged_score(record["value_type"], record["value_bool"], record["value_number"])
             by_id[record["trial_id"]].scores[Metric(record["scorer_name"], record["path"])] = score
@@ -147,12 +147,11 @@ def _by_index(numbered: tuple[int, JudgedTrial]) -> int:
 
 def landed_of(run_id: str, batch: RunBatch) -> Landed:
     """What was read of a run, counted as `proof/landed.py` counts what landed."""
-    trials = list(_records("trials", batch.trials))
     scores: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for record in _records("scores", batch.scores):
+    for record in batch.scores.rows():
         scores[record["scorer_name"], record["path"]].append(record)
     leaves = [_leaf(*key, records) for key, records in scores.items()]
-    return Landed(run_id, len(batch.result_rows), len(trials), len({trial["row_digest"] for trial in trials}), leaves)
+    return Landed(run_id, len(batch.result_rows), len(batch.trials), len(set(batch.trials["row_digest"])), leaves)
 
 
 def _leaf(scorer_name: str, path: str, records: Sequence[dict[str, Any]]) -> Leaf:
@@ -171,15 +170,6 @@ def _leaf(scorer_name: str, path: str, records: Sequence[dict[str, Any]]) -> Lea
         text_count=types.count("text"),
         null_count=types.count("null"),
     )
-
-
-def _extend(batch: RunBatch, more: RunBatch) -> None:
-    for table, rows in vars(more).items():
-        getattr(batch, table).extend(rows)
-
-
-def _records(table: str, rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    return [dict(zip(VARYING[table], row, strict=True)) for row in rows]
 
 
 def _parsed(text: bytes | None) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 from ..api.client import WeaveClient
 from ..api.lists import parse_cleaned, parse_items, read_pages
 from ..errors import NoAccessError, NotFoundError, UnreadableBodyError
+from ..rows.columns import TableRow
 from ..state.cursor import Cursor
 from ..tables import TABLES
 from ..times import parse_time
@@ -40,7 +41,7 @@ _DELETED = re.compile(r"was deleted at (\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d
 Version = dict[str, Any]
 """One of `objs` in the API's answer."""
 
-Rows = dict[str, list[tuple[Any, ...]]]
+Rows = dict[str, list[TableRow]]
 """Rows by table."""
 
 
@@ -59,7 +60,7 @@ class WantedRefs:
 
 @dataclass
 class ObjectsRead:
-    """What was read: rows by table (each a tuple in the order of its columns), the new cursor, what was left out."""
+    """What was read: rows by table, the new cursor, what was left out."""
 
     rows: Rows
     cursor: Cursor
@@ -94,33 +95,34 @@ def scorer_ref_named(scorer_name: str, scorer_refs: Iterable[str]) -> str | None
     return next(named, None)
 
 
-def object_row(table: str, version: Version) -> tuple[Any, ...]:
+def object_row(table: str, version: Version) -> TableRow:
     """The row of a version in `table`."""
     definition = version.get("val")
     fields = definition if isinstance(definition, dict) else {}
-    own = (
-        ref_of(version),
-        version["object_id"],
-        _text(fields.get("name")) or version["object_id"],
-        version["digest"],
-        _bigint(version.get("version_index")),
-        _time(version.get("created_at")),
-        _text(fields.get("description")),
-        "op" if version.get("kind") == "op" else "object",
-        version.get("wb_user_id"),
-        _time(version.get("deleted_at")),
-        json_or_none(definition),
-    )
-    return (*own, *(_evaluation_columns(fields) if table == "evaluations" else ()), _extra(version))
+    row = {
+        "ref": ref_of(version),
+        "object_id": version["object_id"],
+        "name": _text(fields.get("name")) or version["object_id"],
+        "digest": version["digest"],
+        "version_index": _bigint(version.get("version_index")),
+        "created_at": _time(version.get("created_at")),
+        "description": _text(fields.get("description")),
+        "kind": "op" if version.get("kind") == "op" else "object",
+        "user_id": version.get("wb_user_id"),
+        "deleted_at": _time(version.get("deleted_at")),
+        "definition": json_or_none(definition),
+        "extra": _extra(version),
+    }
+    return row | _evaluation_columns(fields) if table == "evaluations" else row
 
 
-def _evaluation_columns(fields: dict[str, Any]) -> tuple[str | None, int | None, bytes | None]:
+def _evaluation_columns(fields: dict[str, Any]) -> TableRow:
     has_scorers = isinstance(fields.get("scorers"), list)
-    return (
-        _text(fields.get("dataset")),
-        _bigint(fields.get("trials")),
-        json_or_none(scorer_refs_of(fields) if has_scorers else None),
-    )
+    return {
+        "dataset_ref": _text(fields.get("dataset")),
+        "trials": _bigint(fields.get("trials")),
+        "scorer_refs": json_or_none(scorer_refs_of(fields) if has_scorers else None),
+    }
 
 
 def _extra(version: Version) -> bytes | None:

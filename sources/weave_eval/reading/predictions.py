@@ -16,6 +16,7 @@ from ..api.json_lines import parse_lines
 from ..api.lists import parse_cleaned, read_pages
 from ..api.query import all_of, equal, where
 from ..errors import NotFoundError, NotWeaveError, UnreadableBodyError
+from ..rows.columns import TableRow
 from ..weave.runs import Run
 from ..weave.sanitize import Changes, json_or_none
 
@@ -30,9 +31,9 @@ Prediction = dict[str, Any]
 
 @dataclass
 class PredictionsRead:
-    """One page of a run's predictions: rows (each a tuple in the order of its columns), and what was noticed."""
+    """One page of a run's predictions, and what was noticed."""
 
-    rows: list[tuple[Any, ...]]
+    rows: list[TableRow]
     warnings: list[str] = field(default_factory=list)
 
 
@@ -43,18 +44,18 @@ def is_v2_run(run: Run) -> bool:
     return isinstance(weave, dict) and weave.get("evaluation_run") == "true"
 
 
-def prediction_row(run_id: str, prediction: Prediction) -> tuple[Any, ...]:
+def prediction_row(run_id: str, prediction: Prediction) -> TableRow:
     """The row of a prediction that was listed for the run."""
     extra = {name: value for name, value in prediction.items() if name not in _IN_COLUMNS and value is not None}
-    return (
-        prediction["prediction_id"],
-        prediction.get("evaluation_run_id") or run_id,
-        prediction.get("model") or None,
-        json_or_none(prediction.get("inputs")),
-        json_or_none(prediction.get("output")),
-        prediction.get("wb_user_id"),
-        json_or_none(extra or None),
-    )
+    return {
+        "prediction_id": prediction["prediction_id"],
+        "run_id": prediction.get("evaluation_run_id") or run_id,
+        "model_ref": prediction.get("model") or None,
+        "inputs": json_or_none(prediction.get("inputs")),
+        "output": json_or_none(prediction.get("output")),
+        "user_id": prediction.get("wb_user_id"),
+        "extra": json_or_none(extra or None),
+    }
 
 
 def read_predictions(client: WeaveClient, run_id: str) -> Iterator[PredictionsRead]:
@@ -104,7 +105,7 @@ def _query(project_id: str, run_id: str) -> Query:
     return {"project_id": project_id, "query": where(all_of(terms))}
 
 
-def read_prediction(client: WeaveClient, prediction_id: str) -> tuple[Any, ...]:
+def read_prediction(client: WeaveClient, prediction_id: str) -> TableRow:
     """The row of one prediction, by its id.
 
     Raises `NotFoundError` if Weave does not have it. Calls that the SDK logged as predictions are read too, but Weave

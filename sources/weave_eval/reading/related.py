@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ..api.client import WeaveClient
-from ..rows.flatten import Tuples
+from ..rows.columns import TableRow
 from ..state.cursor import Cursor
 from ..tables import OBJECT_TABLES
 from ..weave.runs import Run
@@ -30,14 +30,14 @@ class RelatedData:
         self._now = now
         self._evaluate_ops = evaluate_ops
 
-    def read(self, runs: Sequence[Run], tables: Collection[str]) -> Iterator[tuple[str, Tuples]]:
+    def read(self, runs: Sequence[Run], tables: Collection[str]) -> Iterator[tuple[str, list[TableRow]]]:
         """Rows by table, for those of `tables` that are read here: feedback always, objects if `runs` were read."""
         if runs and any(table in tables for table in OBJECT_TABLES):
             yield from self._read_objects(runs)
         if "feedback" in tables:
             yield from self._read_feedback()
 
-    def _read_objects(self, runs: Sequence[Run]) -> Iterator[tuple[str, Tuples]]:
+    def _read_objects(self, runs: Sequence[Run]) -> Iterator[tuple[str, list[TableRow]]]:
         known = [ref for ref in self._saved.get("refs", ()) if isinstance(ref, str)]
         evaluations = {run.evaluation_ref for run in runs if run.evaluation_ref}
         models = {run.model_ref for run in runs if run.model_ref}
@@ -49,14 +49,14 @@ class RelatedData:
         self._saved["objects"] = found.cursor.dump()
         self._saved["refs"] = [*known, *fresh][-_REMEMBERED_REFS:]
 
-    def _read_feedback(self) -> Iterator[tuple[str, Tuples]]:
+    def _read_feedback(self) -> Iterator[tuple[str, list[TableRow]]]:
         cursor = Cursor.load(self._saved.get("feedback"))
         for page in read_feedback(self._client, cursor, self._now, self._evaluate_ops):
             yield "feedback", page.rows
             self.warnings += page.warnings
             self._saved["feedback"] = page.cursor.dump()
 
-    def read_predictions(self, run: Run) -> Iterator[tuple[str, Tuples]]:
+    def read_predictions(self, run: Run) -> Iterator[tuple[str, list[TableRow]]]:
         """The predictions of a run that was made through the v2 API."""
         for page in read_predictions(self._client, run.run_id):
             yield "predictions", page.rows

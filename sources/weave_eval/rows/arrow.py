@@ -1,15 +1,13 @@
-"""Rows to Arrow: schemas made from the tables, and record batches made from tuples."""
+"""Columns to Arrow: schemas made from the tables, and record batches."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 import pyarrow as pa
 
 from ..tables import TABLES_BY_NAME, ColumnType
-from .flatten import VARYING, column_values
+from .columns import Columns
 
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "text": pa.string(),
@@ -28,14 +26,13 @@ def arrow_schema(table: str) -> pa.Schema:
     return pa.schema([pa.field(c.name, ARROW_TYPES[c.type], nullable=c.nullable) for c in columns])
 
 
-def record_batch(table: str, rows: Sequence[tuple[Any, ...]], constants: dict[str, str]) -> pa.RecordBatch:
-    """Tuples (in the order of `VARYING[table]`) as a record batch; `constants` are the same in every row."""
-    schema = arrow_schema(table)
-    varying = dict(zip(VARYING[table], column_values(rows), strict=True)) if rows else {}
+def record_batch(columns: Columns, constants: dict[str, str]) -> pa.RecordBatch:
+    """The rows as a record batch; `constants` are the same in every row."""
+    schema = arrow_schema(columns.table)
     arrays = []
     for column in schema:
-        if column.name in varying:
-            arrays.append(pa.array(varying[column.name], column.type))
+        if column.name in columns.values:
+            arrays.append(pa.array(columns[column.name], column.type))
         else:
-            arrays.append(pa.repeat(pa.scalar(constants[column.name], column.type), len(rows)))
+            arrays.append(pa.repeat(pa.scalar(constants[column.name], column.type), len(columns)))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -1,8 +1,4 @@
-"""API answers to rows of the tables: pure functions, no I/O.
-
-A batch holds, for one table, tuples of the values that differ from row to row, in the order of `VARYING`; what is
-the same for all rows of a run (`run_id`, `project_id`, ...) is added when columns are built.
-"""
+"""API answers to rows of the tables: pure functions, no I/O."""
 
 from __future__ import annotations
 
@@ -17,17 +13,13 @@ from typing import Any
 
 import msgspec
 
-from ..tables import TABLES, TABLES_BY_NAME, Column
+from ..tables import RESULT_TABLES, TABLES_BY_NAME, Column
 from ..weave.pages import Page, Row, RunSummary, Trial
 from ..weave.refs import parse_ref
 from ..weave.runs import Run
 from ..weave.sanitize import Changes, clean, to_json
 from ..weave.trials import TrialCall, TrialCalls
-
-VARYING: dict[str, tuple[str, ...]] = {table.name: table.varying for table in TABLES}
-"""Columns of each table that a batch has values for, in the order of its tuples."""
-
-Tuples = list[tuple[Any, ...]]
+from .columns import Columns, TableRow
 
 
 @dataclass
@@ -38,7 +30,6 @@ class Counts:
     trials: int = 0
     scores: int = 0
     tokens: int | None = None
-    unresolved: int = 0
     costs: array[float] = field(default_factory=lambda: array("d"))
 
     @property
@@ -59,10 +50,42 @@ class Counts:
 class RunBatch:
     """Rows of one run, by table."""
 
-    dataset_rows: Tuples = field(default_factory=list)
-    result_rows: Tuples = field(default_factory=list)
-    trials: Tuples = field(default_factory=list)
-    scores: Tuples = field(default_factory=list)
+    dataset_rows: Columns
+    result_rows: Columns
+    trials: Columns
+    scores: Columns
+
+    @classmethod
+    def empty(cls) -> RunBatch:
+        """A batch without rows."""
+        return cls(**{table: Columns.of(table, ()) for table in RESULT_TABLES})
+
+    def tables(self) -> Iterator[Columns]:
+        """The rows of each table."""
+        yield from vars(self).values()
+
+    def extend(self, more: RunBatch) -> None:
+        """Adds the rows of `more`."""
+        for own, added in zip(self.tables(), more.tables(), strict=True):
+            own.extend(added)
+
+
+class _RunRow(msgspec.Struct, gc=False):
+    """A row with its trials in one run, by their start."""
+
+    row: Row
+    result_row_id: str
+    trials: list[tuple[Trial, TrialCall | None]]
+
+
+class _RunTrial(msgspec.Struct, gc=False):
+    """A trial at its place in a run."""
+
+    trial: Trial
+    call: TrialCall | None
+    result_row_id: str
+    row_digest: str
+    index: int
 
 
 class RunFlattener:
@@ -79,38 +102,30 @@ class RunFlattener:
 
     def flatten(self, page: Page) -> RunBatch:
         """The rows of a page."""
-        batch = RunBatch()
-        for row in page.rows:
-            if row.row_digest not in self._digests:
-                self._digests.add(row.row_digest)
-                self._add_row(batch, row)
+        rows = [self._run_row(row) for row in page.rows if self._is_new(row.row_digest)]
+        trials = list(_run_trials(rows))
+        inputs = [each.row for each in rows] if self._has_inputs else []
+        batch = RunBatch(_dataset_rows(inputs), _result_rows(rows), _trials(trials), _scores(trials))
+        self._count(rows, trials, len(batch.scores))
         return batch
 
-    def _add_row(self, batch: RunBatch, row: Row) -> None:
-        digest = row.row_digest
-        result_row_id = f"{self.run_id}:{digest}"
-        trials = [trial for each in row.evaluations if each.evaluation_call_id == self.run_id for trial in each.trials]
-        batch.result_rows.append((result_row_id, digest, len(trials), row.extra))
-        self.counts.rows += 1
-        if self._has_inputs:
-            self._add_input(batch, row)
-        timed = [(trial, self._calls.get(trial.predict_and_score_call_id)) for trial in trials]
-        for index, (trial, call) in enumerate(sorted(timed, key=_by_start), 1):
-            self.counts.add_trial(trial)
-            self.trial_ids.add(call.trial_id if call else trial.predict_and_score_call_id)  # one text for both
-            batch.trials.append(_trial_tuple(trial, call, result_row_id, digest, index))
-            scores = list(_score_tuples(trial, digest))
-            self.counts.scores += len(scores)
-            batch.scores.extend(scores)
+    def _is_new(self, digest: str) -> bool:
+        is_new = digest not in self._digests
+        self._digests.add(digest)
+        return is_new
 
-    def _add_input(self, batch: RunBatch, row: Row) -> None:
-        text = _json_or_null(row.raw_data_row)
-        if text and text.startswith((b'"weave:///', b'"weave-private:///')):
-            ref = msgspec.json.decode(text)
-            self.counts.unresolved += 1
-            batch.dataset_rows.append((row.row_digest, text, ref, False))
-        else:
-            batch.dataset_rows.append((row.row_digest, text, None, True))
+    def _run_row(self, row: Row) -> _RunRow:
+        trials = [trial for each in row.evaluations if each.evaluation_call_id == self.run_id for trial in each.trials]
+        timed = [(trial, self._calls.get(trial.predict_and_score_call_id)) for trial in trials]
+        return _RunRow(row, f"{self.run_id}:{row.row_digest}", sorted(timed, key=_by_start))
+
+    def _count(self, rows: Sequence[_RunRow], trials: Sequence[_RunTrial], scores: int) -> None:
+        self.counts.rows += len(rows)
+        self.counts.scores += scores
+        for each in trials:
+            self.counts.add_trial(each.trial)
+            # The text of the call, where there is one, so that each id is in memory once.
+            self.trial_ids.add(each.call.trial_id if each.call else each.trial.predict_and_score_call_id)
 
 
 def _by_start(timed: tuple[Trial, TrialCall | None]) -> tuple[bool, datetime | None, str]:
@@ -118,23 +133,65 @@ def _by_start(timed: tuple[Trial, TrialCall | None]) -> tuple[bool, datetime | N
     return (call is None, call.started_at if call else None, trial.predict_and_score_call_id)
 
 
-def _trial_tuple(trial: Trial, call: TrialCall | None, result_row_id: str, digest: str, index: int) -> tuple[Any, ...]:
-    error = call.error if call else None
-    return (
-        trial.predict_and_score_call_id,
-        result_row_id,
-        digest,
-        index,
-        trial.predict_call_id,
-        _json_or_null(trial.model_output),
-        trial.model_latency_seconds,
-        trial.total_tokens,
-        trial.total_cost,
-        call.started_at if call else None,
-        call.finished_at if call else None,
-        error is not None if call else None,
-        error,
-        _trial_extra(trial),
+def _run_trials(rows: Sequence[_RunRow]) -> Iterator[_RunTrial]:
+    for each in rows:
+        for index, (trial, call) in enumerate(each.trials, 1):
+            yield _RunTrial(trial, call, each.result_row_id, each.row.row_digest, index)
+
+
+def _dataset_rows(rows: Sequence[Row]) -> Columns:
+    texts = [_json_or_null(row.raw_data_row) for row in rows]
+    refs = [_unresolved_ref(text) for text in texts]
+    return Columns(
+        "dataset_rows",
+        {
+            "row_digest": [row.row_digest for row in rows],
+            "inputs": texts,
+            "input_ref": refs,
+            "is_resolved": [ref is None for ref in refs],
+        },
+    )
+
+
+def _unresolved_ref(text: bytes | None) -> str | None:
+    """The ref that stands where an input should, if one does."""
+    is_ref = text and text.startswith((b'"weave:///', b'"weave-private:///'))
+    return msgspec.json.decode(text, type=str) if text and is_ref else None
+
+
+def _result_rows(rows: Sequence[_RunRow]) -> Columns:
+    return Columns(
+        "result_rows",
+        {
+            "result_row_id": [each.result_row_id for each in rows],
+            "row_digest": [each.row.row_digest for each in rows],
+            "trial_count": [len(each.trials) for each in rows],
+            "extra": [each.row.extra for each in rows],
+        },
+    )
+
+
+def _trials(placed: Sequence[_RunTrial]) -> Columns:
+    trials = [each.trial for each in placed]
+    calls = [each.call for each in placed]
+    return Columns(
+        "trials",
+        {
+            "trial_id": [trial.predict_and_score_call_id for trial in trials],
+            "result_row_id": [each.result_row_id for each in placed],
+            "row_digest": [each.row_digest for each in placed],
+            "trial_index": [each.index for each in placed],
+            "predict_call_id": [trial.predict_call_id for trial in trials],
+            "output": [_json_or_null(trial.model_output) for trial in trials],
+            "latency_seconds": [trial.model_latency_seconds for trial in trials],
+            "total_tokens": [trial.total_tokens for trial in trials],
+            "total_cost": [trial.total_cost for trial in trials],
+            "started_at": [call.started_at if call else None for call in calls],
+            "finished_at": [call.finished_at if call else None for call in calls],
+            "is_error": [call.error is not None if call else None for call in calls],
+            "error": [call.error if call else None for call in calls],
+            "extra": [_trial_extra(trial) for trial in trials],
+        },
     )
 
 
@@ -152,14 +209,44 @@ def _trial_extra(trial: Trial) -> bytes | None:
     return b'{"genai_span_ref":' + span + (b"," if trial.extra else b"") + rest
 
 
-def _score_tuples(trial: Trial, digest: str) -> Iterator[tuple[Any, ...]]:
-    trial_id = trial.predict_and_score_call_id
+class _Scored(msgspec.Struct, gc=False):
+    """A trial that a scorer scored."""
+
+    trial_id: str
+    row_digest: str
+    scorer_name: str
+    scorer_call_id: str | None
+
+
+def _scores(placed: Sequence[_RunTrial]) -> Columns:
+    found = [(scored, *leaf) for each in placed for scored, output in _scored(each) for leaf in leaves(output)]
+    scored = [each for each, _, _ in found]
+    paths = [path for _, path, _ in found]
+    typed = [typed_value(value) for _, _, value in found]
+    return Columns(
+        "scores",
+        {
+            "score_id": [f"{each.trial_id}:{leaf_id(each.scorer_name, path)}" for each, path, _ in found],
+            "trial_id": [each.trial_id for each in scored],
+            "row_digest": [each.row_digest for each in scored],
+            "scorer_name": [each.scorer_name for each in scored],
+            "path": paths,
+            "value_type": [value.type for value in typed],
+            "value_bool": [value.bool for value in typed],
+            "value_number": [value.number for value in typed],
+            "value_text": [value.text for value in typed],
+            "value_json": [value.json for value in typed],
+            "scorer_call_id": [each.scorer_call_id for each in scored],
+        },
+    )
+
+
+def _scored(placed: _RunTrial) -> Iterator[tuple[_Scored, Any]]:
+    """What each scorer put out for a trial."""
+    trial = placed.trial
     call_ids = trial.scorer_call_ids or {}
     for scorer, output in (trial.scores or {}).items():
-        call_id = call_ids.get(scorer)
-        for path, value in leaves(output):
-            score_id = f"{trial_id}:{leaf_id(scorer, path)}"
-            yield (score_id, trial_id, digest, scorer, path, *typed_value(value), call_id)
+        yield _Scored(trial.predict_and_score_call_id, placed.row_digest, scorer, call_ids.get(scorer)), output
 
 
 def leaves(output: Any) -> Iterator[tuple[str, Any]]:
@@ -192,20 +279,31 @@ def leaf_id(scorer: str, path: str) -> str:
     return hashlib.blake2b(f"{scorer}\0{path}".encode(), digest_size=8).hexdigest()
 
 
-def typed_value(value: Any) -> tuple[str, bool | None, float | None, str | None, bytes | None]:
-    """`value_type`, `value_bool`, `value_number`, `value_text` and `value_json` of a leaf.
+class TypedValue(msgspec.Struct, gc=False, frozen=True):
+    """A leaf, as the columns `value_type`, `value_bool`, `value_number`, `value_text` and `value_json` have it."""
 
-    A number that no double holds exactly, or that is not finite, is kept as text in `value_text`.
-    """
+    type: str
+    bool: bool | None = None
+    number: float | None = None
+    text: str | None = None
+    json: bytes | None = None
+
+
+_NULL = TypedValue("null")
+_TRUE, _FALSE = TypedValue("binary", bool=True), TypedValue("binary", bool=False)
+
+
+def typed_value(value: Any) -> TypedValue:
+    """The value of a leaf. A number that no double holds exactly, or that is not finite, is kept as text."""
     if value is None:
-        return ("null", None, None, None, None)
+        return _NULL
     if isinstance(value, bool):
-        return ("binary", value, None, None, None)
+        return _TRUE if value else _FALSE
     if isinstance(value, (int, float)):
         return _number(value)
     if isinstance(value, str):
-        return ("text", None, None, value, None)
-    return ("json", None, None, None, _json_text(value))
+        return TypedValue("text", text=value)
+    return TypedValue("json", json=_json_text(value))
 
 
 def _json_text(value: Any) -> bytes:
@@ -215,13 +313,13 @@ def _json_text(value: Any) -> bytes:
         return to_json(clean(value, Changes()))
 
 
-def _number(value: float) -> tuple[str, None, float | None, str | None, None]:
+def _number(value: float) -> TypedValue:
     if isinstance(value, int):
         number = _as_double(value)
-        return ("continuous", None, number, None if number == value else str(value), None)
+        return TypedValue("continuous", number=number, text=None if number == value else str(value))
     if math.isfinite(value):
-        return ("continuous", None, value, None, None)
-    return ("continuous", None, None, _NON_FINITE[str(value)], None)
+        return TypedValue("continuous", number=value)
+    return TypedValue("continuous", text=_NON_FINITE[str(value)])
 
 
 _NON_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
@@ -234,30 +332,30 @@ def _as_double(value: int) -> float | None:
         return None
 
 
-def flatten_stats(run_id: str, summary: RunSummary) -> Tuples:
+def flatten_stats(run_id: str, summary: RunSummary) -> list[TableRow]:
     """The scorer stats of a run. Where two leaves share Weave's path, the first is kept."""
-    tuples: dict[tuple[str, str], tuple[Any, ...]] = {}
+    rows: dict[tuple[str, str], TableRow] = {}
     for stat in summary.scorer_stats:
         path = stat.path or ""
-        tuples.setdefault(
+        rows.setdefault(
             (stat.scorer_key, path),
-            (
-                f"{run_id}:{leaf_id(stat.scorer_key, path)}",
-                stat.scorer_key,
-                path,
-                stat.value_type,
-                stat.trial_count,
-                stat.numeric_count,
-                stat.numeric_mean,
-                stat.pass_known_count,
-                stat.pass_true_count,
-                stat.pass_rate,
-                stat.pass_signal_coverage,
-                stat.is_computed,
-                stat.extra,
-            ),
+            {
+                "scorer_stat_id": f"{run_id}:{leaf_id(stat.scorer_key, path)}",
+                "scorer_name": stat.scorer_key,
+                "path": path,
+                "value_type": stat.value_type,
+                "trial_count": stat.trial_count,
+                "numeric_count": stat.numeric_count,
+                "numeric_mean": stat.numeric_mean,
+                "pass_known_count": stat.pass_known_count,
+                "pass_true_count": stat.pass_true_count,
+                "pass_rate": stat.pass_rate,
+                "pass_signal_coverage": stat.pass_signal_coverage,
+                "is_computed": stat.is_computed,
+                "extra": stat.extra,
+            },
         )
-    return list(tuples.values())
+    return list(rows.values())
 
 
 @dataclass(frozen=True)
@@ -271,67 +369,61 @@ class RunReading:
     counts: Counts | None
 
 
-def flatten_run(project_id: str, run: Run, reading: RunReading) -> tuple[Any, ...]:
+def flatten_run(project_id: str, run: Run, reading: RunReading) -> TableRow:
     """The row of a run."""
     entity, _, project = project_id.partition("/")
     evaluation, model = parse_ref(run.evaluation_ref), parse_ref(run.model_ref)
     counts = reading.counts
-    return (
-        run.run_id,
-        entity,
-        project,
-        run.evaluation_ref,
-        evaluation.name if evaluation else None,
-        evaluation.digest if evaluation else None,
-        run.model_ref,
-        run.model_name,
-        model.digest if model else None,
-        run.display_name,
-        reading.status,
-        run.has_failed_trials,
-        run.error,
-        run.started_at,
-        run.finished_at,
-        run.source_run_id,
-        run.trace_id,
-        run.parent_id,
-        run.user_id,
-        run.is_imperative,
-        counts.rows if counts else None,
-        counts.trials if counts else None,
-        counts.scores if counts else None,
-        counts.tokens if counts else None,
-        counts.cost if counts else None,
-        run.output,
-        run.summary,
-        run.attributes,
-        reading.url,
-        None,
-        reading.synced_at,
-        run.fingerprint,
-        reading.results_load_id,
-        run.extra,
-    )
+    return {
+        "run_id": run.run_id,
+        "entity": entity,
+        "project": project,
+        "evaluation_ref": run.evaluation_ref,
+        "evaluation_name": evaluation.name if evaluation else None,
+        "evaluation_digest": evaluation.digest if evaluation else None,
+        "model_ref": run.model_ref,
+        "model_name": run.model_name,
+        "model_digest": model.digest if model else None,
+        "display_name": run.display_name,
+        "status": reading.status,
+        "has_failed_trials": run.has_failed_trials,
+        "error": run.error,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "source_run_id": run.source_run_id,
+        "trace_id": run.trace_id,
+        "parent_id": run.parent_id,
+        "user_id": run.user_id,
+        "is_imperative": run.is_imperative,
+        "row_count": counts.rows if counts else None,
+        "trial_count": counts.trials if counts else None,
+        "score_count": counts.scores if counts else None,
+        "total_tokens": counts.tokens if counts else None,
+        "total_cost": counts.cost if counts else None,
+        "output": run.output,
+        "summary": run.summary,
+        "attributes": run.attributes,
+        "url": reading.url,
+        "deleted_at": None,
+        "synced_at": reading.synced_at,
+        "fingerprint": run.fingerprint,
+        "results_load_id": reading.results_load_id,
+        "extra": run.extra,
+    }
 
 
-def marked_deleted(row: tuple[Any, ...], deleted_at: datetime) -> tuple[Any, ...]:
+def marked_deleted(row: TableRow, deleted_at: datetime) -> TableRow:
     """A row of `evaluation_runs` with the time at which the run was found deleted, unless it has one."""
-    index = VARYING["evaluation_runs"].index("deleted_at")
-    return row if row[index] else (*row[:index], deleted_at, *row[index + 1 :])
+    return {**row, "deleted_at": row["deleted_at"] or deleted_at}
 
 
-def tombstone(table: str, run_id: str) -> tuple[Any, ...]:
+def tombstone(table: str, run_id: str) -> TableRow:
     """A row that stands for a run and is not kept: loading it removes what the run had before in that table."""
-    columns = TABLES_BY_NAME[table]
-    return tuple(run_id if name == "run_id" else _placeholder(columns.column(name)) for name in VARYING[table])
+    declared = TABLES_BY_NAME[table]
+    return {name: run_id if name == "run_id" else _placeholder(declared.column(name)) for name in declared.varying}
 
 
 def _placeholder(column: Column) -> Any:
     if column.nullable:
         return None
     return datetime.fromtimestamp(0, timezone.utc) if column.type == "timestamp" else ""
-
-
-def column_values(tuples: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Rows to columns."""
-    return list(zip(*tuples, strict=True))

@@ -52,7 +52,7 @@ import msgspec
 
 from ..errors import SettingsError
 from ..tables import TABLES, TABLES_BY_NAME, Column, Table
-from .flatten import VARYING, Tuples
+from .columns import Columns
 
 ACTIONS = ("drop", "hash", "truncate")
 PRESETS = ("no-content",)
@@ -86,7 +86,7 @@ class PrivacyRule:
 
 
 class Privacy:
-    """Applies rules to rows."""
+    """Applies the rules to rows."""
 
     def __init__(self, rules: Sequence[str], key: str | None = None):
         """Parses `rules`; `key` is the secret that `hash` needs.
@@ -99,20 +99,14 @@ class Privacy:
         for rule in parsed:
             self._edits[rule.table].append((rule.column, _edit(rule, secret)))
 
-    def apply(self, table: str, rows: Tuples) -> Tuples:
-        """The rows, tuples in the order of `VARYING[table]`, after the rules; the same list if none names the table."""
-        if table not in self._edits:
-            return rows
-        edits = [(VARYING[table].index(column), edit) for column, edit in self._edits[table]]
-        return [_edited(row, edits) for row in rows]
-
-
-def _edited(row: tuple[Any, ...], edits: Sequence[tuple[int, Edit]]) -> tuple[Any, ...]:
-    values = list(row)
-    for index, edit in edits:
-        if values[index] is not None:
-            values[index] = edit(values[index])
-    return tuple(values)
+    def apply(self, columns: Columns) -> Columns:
+        """The rows after the rules; the very same columns if no rule names the table."""
+        if columns.table not in self._edits:
+            return columns
+        values = dict(columns.values)
+        for name, edit in self._edits[columns.table]:
+            values[name] = [None if value is None else edit(value) for value in values[name]]
+        return Columns(columns.table, values)
 
 
 def _secret(key: str | None) -> bytes:

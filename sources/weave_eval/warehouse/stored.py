@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from ..rows.flatten import VARYING, Tuples
-from ..tables import TABLES_BY_NAME
+from ..rows.columns import TableRow
+from ..tables import EVALUATION_RUNS
 from ..weave.sanitize import to_json
 from .profiles import Profile
 from .table_reader import TableReader, table_reader
@@ -75,14 +75,14 @@ def stored_trials(profile: Profile, run_ids: Collection[str]) -> dict[str, dict[
     return found
 
 
-def run_rows(profile: Profile, run_ids: Collection[str]) -> Tuples:
-    """The rows of `evaluation_runs` for these runs, in the order of `VARYING`, JSON as text."""
-    names = VARYING["evaluation_runs"]
-    types = [TABLES_BY_NAME["evaluation_runs"].column(name).type for name in names]
+def run_rows(profile: Profile, run_ids: Collection[str]) -> list[TableRow]:
+    """The rows of `evaluation_runs` for these runs, JSON as text."""
+    names = EVALUATION_RUNS.varying
+    types = [EVALUATION_RUNS.column(name).type for name in names]
     with table_reader(profile) as reader:
         query = f"SELECT {reader.names_of(names)} FROM {{evaluation_runs}} WHERE run_id IN ({{keys}})"
         return [
-            tuple(_value(value, kind, profile) for value, kind in zip(row, types, strict=True))
+            {name: _value(value, kind, profile) for name, kind, value in zip(names, types, row, strict=True)}
             for row in reader.rows_of(query, sorted(run_ids))
         ]
 
