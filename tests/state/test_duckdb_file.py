@@ -45,11 +45,14 @@ def test_a_file_that_ends_within_its_headers_is_set_aside(
     cut = empty_database(place.file)[:size]
     place.file.write_bytes(cut)
     assert load() == DONE
-    assert f"{place.file} was no DuckDB file: whatever began to make it was ended" in capsys.readouterr().err
+    assert (
+        f"{place.file} was not a whole DuckDB file: the program that began to make it was stopped"
+        in capsys.readouterr().err
+    )
     assert Path(f"{place.file}.unfinished").read_bytes() == cut
     assert len(place.tables()["trials"]) == 2
     assert load() == DONE
-    assert "was no DuckDB file" not in capsys.readouterr().err
+    assert "was not a whole DuckDB file" not in capsys.readouterr().err
 
 
 def test_headers_of_zeros_are_set_aside(place: Place) -> None:

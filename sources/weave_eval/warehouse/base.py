@@ -57,7 +57,9 @@ class Warehouse:
     merge_scope: str = SCOPE
     """Which rows of a table go when runs come, in SQL, with `{staging_table}` for what comes."""
     gives_json_as_text: bool = False
-    """Whether its drivers leave JSON unparsed."""
+    """Whether dlt's client leaves JSON unparsed."""
+    engine_parses_json: bool = True
+    """Whether connections of its engines give JSON as Python knows it."""
     is_file: bool = False
     """Whether all of it is one file, which one program at a time can write to."""
     locks_projects: bool = False
@@ -78,7 +80,7 @@ class Warehouse:
 
     @property
     def requirement(self) -> str:
-        """What `pip install` needs to be told for the drivers."""
+        """What `pip install` has to install for the drivers."""
         return f"weave-eval[{self.type}]"
 
     @property

@@ -27,8 +27,8 @@ def set_aside_unfinished(file: Path) -> list[str]:
     aside = file.with_name(f"{file.name}.unfinished")
     file.replace(aside)
     warning = (
-        f"{file} was no DuckDB file: whatever began to make it was ended before it had written anything. It is called "
-        f"{aside.name} now and can be deleted; a new one was made."
+        f"{file} was not a whole DuckDB file: the program that began to make it was stopped before it wrote anything. "
+        f"It was renamed to {aside.name} and can be deleted; a new file was made."
     )
     return [warning]
 

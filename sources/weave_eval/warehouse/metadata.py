@@ -14,7 +14,7 @@ from .base import Warehouse
 
 
 class _JsonText(TypeDecorator[Any]):
-    """JSON whose text the driver hands over."""
+    """JSON that a connection gives as its text."""
 
     impl = NullType
     cache_ok = True
@@ -32,7 +32,7 @@ def sql_types(warehouse: Warehouse) -> Mapping[ColumnType, TypeEngine[Any]]:
         "double": Double(),
         "bool": Boolean(),
         "timestamp": DateTime(timezone=True),
-        "json": _JsonText() if warehouse.gives_json_as_text else NullType(),
+        "json": NullType() if warehouse.engine_parses_json else _JsonText(),
     }
 
 

@@ -33,7 +33,7 @@ DEFAULT_DATASET = "weave"
 _BUILT_IN = {DEFAULT_PROFILE: {"type": "duckdb", "dataset": DEFAULT_DATASET, "credentials": "weave_eval.duckdb"}}
 
 _DECLARED: dict[str, dict[str, Any]] = {"destination": {}}
-"""What dlt is told of the profiles in use."""
+"""The settings of the profiles in use, as dlt looks them up."""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ class Snowflake(Warehouse):
     destination = f"{__package__}.snowflake_destination.snowflake"
     form = "jsonl"  # its loader of parquet turns JSON into texts
     gives_json_as_text = True
+    engine_parses_json = False
     changes_comments_at_once = False
     json_as_text = "TO_JSON({})"
     dialect = Dialect(

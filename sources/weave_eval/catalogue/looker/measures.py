@@ -16,7 +16,7 @@ _WEIGHTS = (
     ("error_rate", "error_count", "expected_trial_count"),
     ("missing_rate", "missing_count", "expected_trial_count"),
 )
-"""Rates that are told of groups of trials, with the counts they are made of."""
+"""Rates of groups of trials, with the counts they are made of."""
 
 _SHARE, _DOLLARS, _SECONDS = "0.0%", "$#,##0.0000", "0.00"
 

@@ -1,4 +1,4 @@
-"""`python -m weave_eval.warehouse.compiling`: writes `views.json` anew, after a view was changed."""
+"""`python -m weave_eval.warehouse.views.compiling`: writes `views.json` anew, after a view was changed."""
 
 from ..model import COMPILED
 from .compiled_views import compiled_text
