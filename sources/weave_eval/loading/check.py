@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import uuid4
 
-import msgspec
 from dlt.common.schema import Schema
 
+from ..api.calls import count_calls
 from ..api.client import WeaveClient
 from ..api.credentials import api_key, trace_base_url
 from ..api.limiter import RateLimiter
@@ -78,20 +78,15 @@ def _check_key(settings: Settings) -> str:
     return "an API key was found"
 
 
-class _Stats(msgspec.Struct):
-    count: int
-
-
 def _check_project(settings: Settings) -> str:
     base_url = trace_base_url(settings.base_url)
     limiter = RateLimiter(settings.requests_per_second)
     key = api_key(settings.api_key)
     ops = settings.evaluate_ops or EVALUATE_OPS
-    body = {"project_id": settings.project, "filter": runs_filter(settings.project, RunFilter(), ops)}
-    decoder = msgspec.json.Decoder(_Stats)
+    query = {"project_id": settings.project, "filter": runs_filter(settings.project, RunFilter(), ops)}
     with WeaveClient(base_url, key, settings.project, limiter=limiter, patience=_IMPATIENT) as client:
-        stats = client.post("/calls/query_stats", body, decoder.decode, purpose="counting the evaluation runs")
-    return f"{settings.project} has {stats.count} evaluation runs at {base_url}"
+        count = count_calls(client, query, "counting the evaluation runs")
+    return f"{settings.project} has {count} evaluation runs at {base_url}"
 
 
 def _check_destination(profile: Profile) -> str:
