@@ -10,7 +10,7 @@ WeaveEvalError
 │       ├── RefusedKeyError     401
 │       ├── NoAccessError       403
 │       ├── NotFoundError       404: project, run or route
-│       └── NotWeaveError       whatever answers at the base URL is not Weave's API
+│       └── NotWeaveError       what answers at the base URL is not Weave's API
 ├── DestinationError            the warehouse refused: connection, permission, or load
 ├── DefectError                 our own code failed while it read: report it
 └── BusyError                   another load holds the lock: run again later

@@ -32,7 +32,7 @@ class Stored(Protocol):
 
 
 class NothingStored:
-    """A warehouse that cannot be asked: it is taken for empty."""
+    """A warehouse that cannot be asked; it counts as empty."""
 
     def run_ids(self) -> set[str]:
         """None."""

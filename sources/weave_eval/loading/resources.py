@@ -1,4 +1,4 @@
-"""The resources of the dlt source, and of whatever else is written beside it."""
+"""The resources of the dlt source, and of the records that are written beside it."""
 
 from __future__ import annotations
 

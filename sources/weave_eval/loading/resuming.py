@@ -1,7 +1,7 @@
-"""What a load goes on from: the warehouse's own word on what is in it, and a working folder that agrees with that.
+"""What a load goes on from: what the warehouse says is in it, and a working folder that agrees with that.
 
-A working folder may be lost, damaged, behind or ahead of the warehouse; packages in it may be of a time before another
-machine's load. Whatever does not agree is thrown away: the warehouse knows how far the last load came, and if it does
+A working folder may be lost, damaged, behind or ahead of the warehouse; packages in it may be older than another
+machine's load. What does not agree is thrown away: the warehouse knows how far the last load came, and if it does
 not, every run is read again.
 """
 
@@ -64,7 +64,7 @@ class _StoredState(msgspec.Struct):
 
 
 class UnusableStateError(ValueError):
-    """The state in the warehouse is none that this version, or dlt, can go on from."""
+    """Neither this version nor dlt can go on from the state in the warehouse."""
 
 
 def resume(project: str, profile: Profile, location: Location, pipelines_dir: str | None) -> Resumed:
@@ -142,7 +142,7 @@ def _readable(project: str, profile: Profile, location: Location, pipelines_dir:
         digest(saved_state(pipeline))
     except (DestinationException, ConfigurationException, WeaveEvalError):
         raise
-    except Exception:  # noqa: BLE001 - whatever garbage makes of decoders
+    except Exception:  # noqa: BLE001 - decoders raise anything when given garbage
         _remove(pipelines_folder(location, pipelines_dir) / pipeline_name(project))
         return make_pipeline(project, profile, location, pipelines_dir)
     return pipeline
@@ -169,7 +169,7 @@ def _is_ours(pipeline: dlt.Pipeline) -> bool:
         extracted = [pipeline.get_load_package_info(name) for name in pipeline.list_extracted_load_packages()]
         normalized = [pipeline.get_load_package_info(name) for name in pipeline.list_normalized_load_packages()]
         _require_whole([*extracted, *normalized])
-    except Exception:  # noqa: BLE001 - whatever garbage makes of decoders
+    except Exception:  # noqa: BLE001 - decoders raise anything when given garbage
         return False
     return all(package.schema_name == SCHEMA_NAME for package in [*extracted, *normalized])
 

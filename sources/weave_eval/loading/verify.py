@@ -1,8 +1,8 @@
 """A project's runs of any age against the warehouse: missing, changed, grown, unproven and deleted ones.
 
-One listing tells which runs exist and whether their calls changed. Results are not read: one request for a hundred runs
-tells which trials each has and when they ended, to compare with those that were read. What the warehouse holds is
-compared with what was proven then, without a request.
+One listing shows which runs exist and whether their calls changed. Results are not read: one request for a hundred runs
+shows which trials each has and when they ended, to compare with those that were read. What the warehouse holds is
+compared with what was proven, without a request.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def verify_project(
 
 
 def _damaged(profile: Profile, project: str, stored: Iterable[StoredRun]) -> set[str]:
-    """The runs that no longer are in the warehouse as they were proven."""
+    """The runs whose rows in the warehouse are no longer those that were proven."""
     proven = [run.run_id for run in stored if run.is_proven]
     if not proven:
         return set()
@@ -112,7 +112,7 @@ def compare(
 ) -> Findings:
     """What differs between the runs that Weave lists and those that the warehouse holds.
 
-    `damaged` are runs that no longer are in the warehouse as they were proven; `trials` and `has_ends` as in
+    `damaged` are runs whose rows in the warehouse are no longer those that were proven; `trials` and `has_ends` as in
     `runs_with_changed_trials`.
     """
     held = {run.run_id: run for run in stored}
@@ -135,7 +135,7 @@ def compare(
 
 
 def _has_ends(settings: Settings) -> bool:
-    """Whether the warehouse is told when trials end."""
+    """Whether the warehouse holds when trials ended: privacy rules may keep that back."""
     rules = parse_rules(settings.privacy or ())
     return all((rule.table, rule.column) != ("trials", "finished_at") for rule in rules)
 

@@ -1,4 +1,4 @@
-"""Whether what was proven still stands: rows can be lost in a warehouse too."""
+"""Whether the rows that were proven are still there: a warehouse can lose rows too."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def damaged_runs(reader: RowsHeld, project: str, run_ids: Sequence[str]) -> set[
     found = landed(reader, run_ids)
     facts = _facts(reader, run_ids)
     without_inputs = {run_id for (run_id,) in reader.rows_of(_WITHOUT_INPUTS, run_ids, project)}
-    return without_inputs | {run_id for run_id in run_ids if not _stands(facts.get(run_id), found[run_id])}
+    return without_inputs | {run_id for run_id in run_ids if not _is_intact(facts.get(run_id), found[run_id])}
 
 
-def _stands(fact: tuple[ApiFacts, int, int] | None, found: Landed) -> bool:
+def _is_intact(fact: tuple[ApiFacts, int, int] | None, found: Landed) -> bool:
     if fact is None:
         return False
     facts, rows, trials = fact

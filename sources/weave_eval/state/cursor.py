@@ -25,7 +25,7 @@ class Cursor:
 
     @classmethod
     def load(cls, saved: Any) -> Cursor:
-        """The cursor that `dump` made; one at the start if `saved` is none. Starting over is safe."""
+        """The cursor that `dump` made; one at the start if `saved` is not a cursor. Starting over is safe."""
         try:
             return cls(parse_time(saved["since"]) if saved["since"] else None, frozenset(map(str, saved["marks"])))
         except (KeyError, TypeError, ValueError, AttributeError):

@@ -1,7 +1,7 @@
-"""Whether the state that a load left for the next one is such as this version writes.
+"""Whether the state that a load left for the next one has the form that this version writes.
 
-Starting over is always safe, for what is read again replaces what is there; going on from a state that says too much
-would leave runs out. So a state counts whole or not at all.
+Starting over is always safe: what is read again replaces what is there. Going on from a state that claims too much
+would leave runs out, so a state is used as a whole or not at all.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Cursor(msgspec.Struct):
     marks: list[str]
 
 
-class _Companions(msgspec.Struct):
+class _RelatedData(msgspec.Struct):
     objects: _Cursor | None = None
     feedback: _Cursor | None = None
     refs: list[str] = []
@@ -40,7 +40,7 @@ class _Companions(msgspec.Struct):
 
 class _State(msgspec.Struct):
     projects: dict[str, _Project] = {}
-    companions: dict[str, _Companions] = {}
+    companions: dict[str, _RelatedData] = {}
     unproven: dict[str, dict[str, tuple[str, int | None, int | None, int | None, bool, bool]]] = {}
     heartbeats: dict[str, str | None] = {}
 
