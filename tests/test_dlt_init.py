@@ -68,7 +68,7 @@ print(sys.modules["weave_eval"].__file__)
 def test_the_copy_is_complete(repository: Path, tmp_path: Path) -> None:
     init(tmp_path, repository, "duckdb")
     assert (tmp_path / "weave_eval" / "README.md").exists()
-    assert (tmp_path / "weave_eval" / "warehouse" / "views.json").exists()
+    assert (tmp_path / "weave_eval" / "warehouse" / "views" / "views.json").exists()
     assert "[sources.weave_eval]" in (tmp_path / ".dlt" / "config.toml").read_text(encoding="utf-8")
     assert "dlt[duckdb]" in (tmp_path / "requirements.txt").read_text(encoding="utf-8")
 
