@@ -117,6 +117,35 @@ def test_modules_import_no_circle() -> None:
     assert graph == {}
 
 
+def room_of(name: str) -> str:
+    """The package or module at the top of `weave_eval` that a module stands in."""
+    return name.removeprefix("weave_eval.").split(".")[0]
+
+
+def floors() -> dict[str, int]:
+    """How many rooms lie one below the other under each room of the package. Raises `ValueError` for a circle."""
+    graph: dict[str, set[str]] = {}
+    for path in MODULES:
+        if module_of(path):  # the package itself only hands on names
+            room = room_of(module_of(path))
+            below = {room_of(name) for name in reached_by(path) if name.startswith("weave_eval.")}
+            graph.setdefault(room, set()).update(below - {room})
+    found: dict[str, int] = {}
+    while len(found) < len(graph):
+        ready = {room: below for room, below in graph.items() if room not in found and below <= found.keys()}
+        if not ready:
+            raise ValueError(f"a circle among {sorted(graph.keys() - found)}")
+        found |= {room: max((found[one] for one in below), default=0) + 1 for room, below in ready.items()}
+    return found
+
+
+def test_imports_run_downwards_through_few_rooms_and_floors() -> None:
+    """The source in `weave_eval_pipeline.py` and the package's `__init__` stand above all of them."""
+    found = floors()
+    assert len(found) + 2 <= 30
+    assert max(found.values()) + 2 <= 12
+
+
 def test_every_module_is_imported_by_another_or_is_an_entry() -> None:
     used = {name.removeprefix("weave_eval.") for path in MODULES for name in reached_by(path)}
     modules = {module_of(path) for path in MODULES if not path.name.startswith("__")}
