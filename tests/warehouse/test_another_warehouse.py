@@ -150,7 +150,7 @@ def test_catalogues_speak_of_it(kind: Warehouse, capsys: pytest.CaptureFixture[s
         'sql_table_name: "Weave"."Fct_Trials"' in lookml_project("pond", profile("water"))["views/fct_trials.view.lkml"]
     )
     capsys.readouterr()
-    assert main(["dictionary", "--json"]) == 0
+    assert main(["dictionary", "--format", "json"]) == 0
     (runs, *_) = json.loads(capsys.readouterr().out)["tables"]
     assert all(kind.type in column["types"] for column in runs["columns"])
 
