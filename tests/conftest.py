@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.stand_ins.fixtures", "tests.weave_server.fixtures", "tests.demo_file", "tests.evidence"]
 
 FOREIGN = ("WANDB_", "WF_", "WEAVE_", "SOURCES__", "DESTINATION__", "NETRC")
 OURS = "WEAVE_EVAL_TEST_"
+LENGTHY = {"weave_server", "demo_file", "postgres", "bigquery", "snowflake", "warehouse", "proxy"}
+"""Fixtures of tests that load, which take a hundred times as long as those that only compute."""
 
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"  # dlt starts it as soon as it is imported, before any fixture
 
@@ -20,13 +25,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="run the slow tests too")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile("quick", max_examples=25)
+    if not config.getoption("--all"):
+        settings.load_profile("quick")
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--all"):
-        return
-    skip = pytest.mark.skip(reason="slow: run with --all")
+    """Leaves out the slow tests, and puts long files first: a worker that gets one last works on alone."""
+    if not config.getoption("--all"):
+        slow = [item for item in items if "slow" in item.keywords]
+        items[:] = [item for item in items if "slow" not in item.keywords]
+        config.hook.pytest_deselected(items=slow)
+    length: Counter[Path] = Counter()
     for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(skip)
+        length[item.path] += 100 if LENGTHY.intersection(getattr(item, "fixturenames", ())) else 1
+    items.sort(key=lambda item: -length[item.path])
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,22 +56,30 @@ def _no_foreign_settings() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Names of new folders, without the look at all earlier ones that `mktemp` takes."""
+    base = tmp_path_factory.mktemp("homes")
+    return (base / str(number) for number in count())
+
+
 @pytest.fixture(scope="module", autouse=True)
-def _home_of_the_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _home_of_the_module(_homes: Iterator[Path]) -> Iterator[None]:
     """A home folder of each module's own, for what several tests share."""
     with pytest.MonkeyPatch.context() as patch:
-        use_home(patch, tmp_path_factory.mktemp("home"))
+        use_home(patch, next(_homes))
         yield
 
 
 @pytest.fixture(autouse=True)
-def _home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def _home(monkeypatch: pytest.MonkeyPatch, _homes: Iterator[Path]) -> None:
     """A home folder of each test's own; what a test sets in the environment ends with it."""
-    use_home(monkeypatch, tmp_path_factory.mktemp("home"))
+    use_home(monkeypatch, next(_homes))
 
 
 def use_home(patch: pytest.MonkeyPatch, home: Path) -> None:
-    """Makes `home` the place of netrc, W&B's settings and dlt's working folders."""
+    """Makes `home`, and makes it the place of netrc, W&B's settings and dlt's working folders."""
+    home.mkdir(exist_ok=True)
     patch.setenv("HOME", str(home))
     patch.setenv("USERPROFILE", str(home))
     patch.setenv("DLT_DATA_DIR", str(home / "dlt"))

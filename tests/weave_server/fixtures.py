@@ -1,11 +1,13 @@
 """Fixtures: the server, and a project that W&B's own SDK has filled."""
 
 import dataclasses
+import json
 import pathlib
 from collections.abc import Iterator
 
 import pytest
 
+from tests.once import once
 from tests.weave_server.process import WeaveServer
 
 PROJECT = "acme/support-bot"
@@ -49,13 +51,17 @@ def server(weave_server: WeaveServer) -> WeaveServer:
 @pytest.fixture(scope="session")
 def sdk_snapshot(weave_server: WeaveServer, tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     """The state after all seeds."""
-    weave_server.clear_faults()
-    weave_server.configure()
-    weave_server.reset()
-    ids = {name: made for seed in SEEDS for name, made in weave_server.seed(seed, PROJECT).items()}
-    path = tmp_path_factory.mktemp("weave_server") / "seeded.state"
-    weave_server.save(path)
-    return Snapshot(path, ids)
+
+    def make(folder: pathlib.Path) -> None:
+        weave_server.clear_faults()
+        weave_server.configure()
+        weave_server.reset()
+        ids = {name: made for seed in SEEDS for name, made in weave_server.seed(seed, PROJECT).items()}
+        weave_server.save(folder / "seeded.state")
+        (folder / "ids.json").write_text(json.dumps(ids))
+
+    folder = once(tmp_path_factory, "weave_server", make)
+    return Snapshot(folder / "seeded.state", json.loads((folder / "ids.json").read_text()))
 
 
 @pytest.fixture

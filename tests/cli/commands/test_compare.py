@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.demo import questions
-from tests.demo.loaded import FILE, PROJECT, V2_RUN, load_demo
+from tests.demo_file import FILE, PROJECT, V2_RUN, demo_runs
 from weave_eval.cli.exit_codes import BUSY, DONE, MISUSED
 from weave_eval.cli.program import main
 from weave_eval.demo.api import DemoApi
@@ -29,9 +30,9 @@ Compare = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+def demo(demo_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
     folder = tmp_path_factory.mktemp("demo")
-    return Demo(folder, load_demo(folder))
+    return Demo(folder, demo_runs(Path(shutil.copy(demo_file, folder))))
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ import pytest
 
 from tests.checkout import CHECKOUT
 from tests.demo import questions
-from tests.demo.loaded import FILE, PROJECT, load_demo
+from tests.demo_file import FILE, PROJECT, demo_runs, load_demo
 from tests.stand_ins.warehouse import Warehouse
 from tests.tables_of import Row, tables_of
 from weave_eval.cli.exit_codes import BUSY, DONE, FAILED, MISUSED
@@ -55,21 +55,14 @@ Gate = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """A folder with the demo, and the ids of its runs by their names."""
-    folder = tmp_path_factory.mktemp("demo")
-    return folder, load_demo(folder)
-
-
-@pytest.fixture
-def ids(loaded: tuple[Path, dict[str, str]]) -> dict[str, str]:
-    return loaded[1]
+def ids(demo_file: Path) -> dict[str, str]:
+    return demo_runs(demo_file)
 
 
 @pytest.fixture(autouse=True)
-def folder(loaded: tuple[Path, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(demo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with a copy of the demo and a file of rules."""
-    shutil.copy(loaded[0] / FILE, tmp_path)
+    shutil.copy(demo_file, tmp_path)
     (tmp_path / "gate.toml").write_text(RULES, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
