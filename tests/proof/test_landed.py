@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy.schema import CreateSchema
 
 from tests.loads import Place
 from tests.stand_ins.warehouse import Warehouse
-from tests.weave_server.fixtures import Project
+from tests.weave_server.fixtures import PROJECT, Project, Snapshot
 from tests.weave_server.process import WeaveServer
 from weave_eval.proof.landed import landed
 from weave_eval.proof.reconcile import ApiFacts, Landed, Leaf, Reconciliation, reconcile
@@ -124,11 +125,20 @@ def test_more_runs_than_one_query_takes(reader: TableReader) -> None:
     assert landed(reader, []) == {}
 
 
-@pytest.fixture
-def loaded(sdk_project: Project, tmp_path: Path) -> Place:
+@pytest.fixture(scope="module")
+def sdk_file(weave_server: WeaveServer, sdk_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The SDK's project in a DuckDB file."""
-    place = Place(sdk_project.server, sdk_project.name, tmp_path)
+    weave_server.load(sdk_snapshot.path)
+    place = Place(weave_server, PROJECT, tmp_path_factory.mktemp("sdk"))
     place.load()
+    return place.file
+
+
+@pytest.fixture
+def loaded(sdk_project: Project, sdk_file: Path, tmp_path: Path) -> Place:
+    """The SDK's project, in a DuckDB file that a test may change."""
+    place = Place(sdk_project.server, sdk_project.name, tmp_path)
+    shutil.copy(sdk_file, place.file)
     return place
 
 
