@@ -6,6 +6,7 @@ Its SQL runs in `contract/test_questions.py`.
 from __future__ import annotations
 
 import os
+import pkgutil
 import re
 import shlex
 import shutil
@@ -104,6 +105,26 @@ def test_the_list_of_pages_is_complete() -> None:
 def test_files_that_are_named_exist(page: Path) -> None:
     paths = re.findall(r"\b(?:pipelines|scripts|tests|sources|docs)/[\w./-]*\w", text_of(page))
     assert [path for path in paths if "VERSION" not in path and not (CHECKOUT / path).exists()] == []
+
+
+def test_the_architecture_names_modules_and_functions_that_exist() -> None:
+    text, package = text_of(DOCS / "architecture.md"), CHECKOUT / "sources" / "weave_eval"
+    modules = {path.stem for path in package.iterdir() if not path.name.startswith("__")}
+    paths = re.findall(r"`([\w/]+(?:\.py|/\w+))`", text)
+    names = [name for name in re.findall(r"[`\[\"]([a-z_]+(?:\.\w+)+)", text) if name.split(".")[0] in modules]
+    assert len(paths) > 5
+    assert len(names) > 20
+    assert [path for path in paths if not (package / path).exists()] == []
+    assert [name for name in names if not name.endswith(".py") and not is_importable(f"weave_eval.{name}")] == []
+
+
+def is_importable(name: str) -> bool:
+    """Whether the dotted name leads to a module, or to something in one."""
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
 
 
 def test_tables_and_views_that_are_named_exist() -> None:
