@@ -101,11 +101,11 @@ def test_scorers_of_other_versions_are_named() -> None:
     ("changed", "text"),
     [
         ({"status": "running"}, "The run y has not ended."),
-        ({"status": "failed"}, "The run y failed before its end."),
-        ({"status": "abandoned"}, "The run y never ended and was given up."),
+        ({"status": "failed"}, "The run y failed before it finished."),
+        ({"status": "abandoned"}, "The run y never ended and was abandoned."),
         ({"is_deleted": True}, "The run y was deleted in Weave."),
-        ({"is_reconciled": False}, "The run y does not agree with what Weave says of it."),
-        ({"is_reconciled": None}, "The run y was not compared with what Weave says of it."),
+        ({"is_reconciled": False}, "The run y does not match what Weave reports."),
+        ({"is_reconciled": None}, "The run y has not been compared with what Weave reports."),
     ],
 )
 def test_what_is_doubtful_about_a_run_is_said(changed: dict[str, Any], text: str) -> None:

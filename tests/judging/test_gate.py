@@ -148,10 +148,10 @@ def test_what_could_have_been_detected_is_told() -> None:
     ("changed", "reason"),
     [
         ({"status": "running"}, "The run run-a has not ended."),
-        ({"status": "failed"}, "The run run-a failed before its end."),
+        ({"status": "failed"}, "The run run-a failed before it finished."),
         ({"is_deleted": True}, "The run run-a was deleted in Weave."),
-        ({"is_reconciled": False}, "The run run-a does not agree with what Weave says of it."),
-        ({"is_reconciled": None}, "The run run-a was not compared with what Weave says of it."),
+        ({"is_reconciled": False}, "The run run-a does not match what Weave reports."),
+        ({"is_reconciled": None}, "The run run-a has not been compared with what Weave reports."),
     ],
 )
 def test_a_run_that_cannot_be_trusted_is_not_judged(changed: dict[str, Any], reason: str) -> None:
@@ -170,23 +170,23 @@ OTHER: Mapping[str, Scores] = {"row-000": [True], "another": [True]}
 @pytest.mark.parametrize(
     ("rules", "run", "baseline", "reason"),
     [
-        (rule("pass_rate", "min = 1", metric="corect"), FOUR_OF_FIVE, None, "no metric 'corect'; known are correct."),
-        (rule("pass_rate", "min = 1", metric="style.score"), MEANS, None, "style.score is a number; pass_rate is not"),
-        (rule("mean", "min = 1"), FOUR_OF_FIVE, None, "correct is true or false; mean is not for such."),
-        (rule("pass_rate", "max_drop = 1"), FOUR_OF_FIVE, None, "it needs a baseline, and none was named."),
-        (rule("regressions", "max = 9"), FOUR_OF_FIVE, None, "it needs a baseline, and none was named."),
+        (rule("pass_rate", "min = 1", metric="corect"), FOUR_OF_FIVE, None, "no metric 'corect'; its metrics are:"),
+        (rule("pass_rate", "min = 1", metric="style.score"), MEANS, None, "style.score is a number, which"),
+        (rule("mean", "min = 1"), FOUR_OF_FIVE, None, "correct is true or false, which mean cannot be computed from."),
+        (rule("pass_rate", "max_drop = 1"), FOUR_OF_FIVE, None, "it needs a baseline, and none was given."),
+        (rule("regressions", "max = 9"), FOUR_OF_FIVE, None, "it needs a baseline, and none was given."),
         (rule("pass_rate", "max_drop = 1"), FOUR_OF_FIVE, a_run(OTHER, "x"), "The datasets differ: 1 rows are in both"),
         (rule("pass_rate", "max_drop = 1"), FOUR_OF_FIVE, a_run(passes(5), "x", status="running"), "has not ended."),
         (
             rule("mean", "max_drop = 9", metric="style.score"), MEANS,
             a_run({"a": [2.0], "b": [3.0]}, "x", STYLE, scorer_refs=("weave:///acme/bot/object/style:d9",)),
-            "The scorer 'style' is another version",
+            "The scorer 'style' has another version",
         ),
         (rule("latency_p95", "max = 9", metric=None), FOUR_OF_FIVE, None, "no trial of the run run-a has a latency."),
         (rule("cost_total", "max = 9", metric=None), timed("x", 1, None), None, "1 trials of the run x lack a cost."),
         (rule("mean", "min = 1", "confidence = 0.9", metric="style.score"), a_run({"a": [2.0]}, metric=STYLE), None,
          "1 rows are too few for an interval."),
-        (rule("latency_mean", "max_rise_percent = 9", metric=None), timed("x", 1), timed("y", 0.0), "value is 0, of"),
+        (rule("latency_mean", "max_rise_percent = 9", metric=None), timed("x", 1), timed("y", 0.0), "value is 0, so"),
     ],
 )  # fmt: skip
 def test_what_a_rule_lacks_is_no_pass(rules: str, run: RunResults, baseline: RunResults | None, reason: str) -> None:

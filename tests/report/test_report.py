@@ -53,7 +53,7 @@ def test_regression_comes_first(demo_page: Page) -> None:
         "The run “large, handovers counted” of 13 Nov 2026 failed: ZeroDivisionError: division by zero",
         "1 answer could not be given or scored, in “small, nightly”.",
         "The run “large, weekly” of 20 Nov 2026 has not ended",
-        "1 input passed at one time and failed at another with the same version of helpdesk-large.",
+        "1 input passed in some answers and failed in others with the same version of helpdesk-large.",
         "The scorer tone has a new version since 12 Nov 2026",
         "The dataset was edited since 6 Nov 2026",
     ],
@@ -81,10 +81,10 @@ def test_worse_rows_show_inputs_and_both_answers(demo_page: Page) -> None:
 
 def test_metrics_of_another_scorer_are_no_evidence(demo_page: Page) -> None:
     article = next(one for one in demo_page.section("comparisons").below("article") if "stricter tone" in one.text)
-    assert "The scorer 'tone' is another version" in article.text
+    assert "The scorer 'tone' has another version" in article.text
     sentences = [item.text for item in article.below("li")]
     assert [plain(one) for one in sentences] == [
-        "correct rose from 76 % to 96 %: 5 better of 25 inputs, which can still be chance (p = 0.062)."
+        "correct rose from 76 % to 96 %: 5 better of 25 inputs, which may still be chance (p = 0.062)."
     ]
 
 
@@ -164,7 +164,7 @@ def test_changes(demo_page: Page) -> None:
         ["6 Nov 2026", "support-faq", "The dataset was edited"],
     ]
     assert "tone.tone.score of helpdesk-small v0 went from 0.73 to 0.239, on the same 22 inputs." in found[0][3]
-    assert "Without effect on tone.length and tone.tone.polite." in found[0][3]
+    assert "No effect on tone.length and tone.tone.polite." in found[0][3]
     assert found[1][3] == "2 inputs added, 1 removed, 23 the same as before."
 
 
@@ -181,13 +181,13 @@ def test_spend(demo_page: Page, demo_file: Path) -> None:
     with duckdb.connect(str(demo_file), read_only=True) as connection:
         ((total,),) = connection.execute("SELECT sum(total_cost) FROM weave.evaluation_runs").fetchall()
     assert rows(demo_page.section("spend"))[-1][-1] == f"${total:.3f}" == "$0.095"
-    assert "2 runs report no cost and are not in the sums" in plain(demo_page.section("spend").text)
+    assert "2 runs report no cost and are not included in the totals" in plain(demo_page.section("spend").text)
 
 
 def test_freshness(demo_page: Page) -> None:
     text = plain(demo_page.section("data").text)
-    assert "15 runs in all; 1 of them has not ended, and its numbers may change." in text
-    assert "Every ended run that was compared with Weave agrees with it." in text
+    assert "15 runs in total; 1 of them has not ended, and its numbers may change." in text
+    assert "Every ended run that was compared with Weave matches it." in text
     assert "written 24 Nov 2026, 08:00 UTC" in plain(demo_page.text)
 
 
@@ -214,26 +214,26 @@ def test_compare_named_runs_within_a_choice_of_runs(write: Write) -> None:
 @pytest.mark.usefixtures("demo_copy")
 def test_since_and_project(write: Write) -> None:
     assert "4 runs from 17 Nov 2026 to 20 Nov 2026" in plain(write("--since", "2026-11-17").text)
-    assert "No run fits what was asked for, projects acme/other." in write("--project", "acme/other").text
+    assert "No run matches what was asked for, projects acme/other." in write("--project", "acme/other").text
 
 
 def test_runs_that_disagree_with_weave_are_a_problem(demo_copy: Path, write: Write) -> None:
     change(demo_copy, [f"UPDATE reconciliations SET is_reconciled = false WHERE run_id LIKE '{BRIEF_PROMPT}%'"])
     page = write()
-    assert any("1 run does not agree with what Weave says" in finding for finding in findings(page))
-    assert "1 ended run does not agree with what Weave says" in plain(page.section("data").text)
+    assert any("1 run does not match what Weave reports" in finding for finding in findings(page))
+    assert "1 ended run does not match what Weave reports" in plain(page.section("data").text)
 
 
 def test_no_run_has_completed(demo_copy: Path, write: Write) -> None:
     change(demo_copy, ["UPDATE evaluation_runs SET status = 'running', finished_at = NULL, error = NULL"])
     page = write()
     assert "No run of this evaluation has completed yet." in card(page, "refund-policy").text
-    assert "No model changed its version" in page.section("comparisons").text
+    assert "No model has a new version" in page.section("comparisons").text
 
 
 def test_metrics_that_are_texts_only(demo_copy: Path, write: Write) -> None:
     change(demo_copy, ["DELETE FROM scores WHERE value_type <> 'text' AND scorer_name <> 'resolution'"])
-    assert "The scores of this evaluation are texts, which have no average." in card(write(), "support-faq").text
+    assert "The scores of this evaluation are texts, which have no average;" in card(write(), "support-faq").text
 
 
 def test_runs_without_cost(demo_copy: Path, write: Write) -> None:
@@ -246,7 +246,7 @@ def test_runs_without_cost(demo_copy: Path, write: Write) -> None:
 
 def test_empty_warehouse(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "The warehouse holds no evaluation run yet." in write().text
+    assert "The warehouse has no evaluation runs yet." in write().text
 
 
 @pytest.mark.parametrize(

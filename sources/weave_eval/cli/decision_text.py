@@ -29,7 +29,7 @@ def decision_text(decision: Decision, contents: Mapping[str, Content]) -> str:
 def _power(decision: Decision) -> list[str]:
     """The smallest changes that this many rows can show, for what was compared with a baseline."""
     return [
-        f"{check.rows} rows show a change of {check.rule} by {check.detectable:.3g} in four cases out of five."
+        f"{check.rows} rows can show a change of {check.rule} by {check.detectable:.3g} four times out of five."
         for check in decision.checks
         if check.detectable is not None and check.bound in ("max_drop", "max_rise")
     ]

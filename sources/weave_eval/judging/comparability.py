@@ -26,15 +26,15 @@ def run_obstacles(run: RunFacts) -> Iterator[Obstacle]:
     elif run.status != "completed":
         yield Obstacle("status", f"The run {run.run_id} {_STATUS.get(run.status, f'is {run.status}')}.")
     if run.is_reconciled is None:
-        yield Obstacle("reconciliation", f"The run {run.run_id} was not compared with what Weave says of it.")
+        yield Obstacle("reconciliation", f"The run {run.run_id} has not been compared with what Weave reports.")
     elif not run.is_reconciled:
-        yield Obstacle("reconciliation", f"The run {run.run_id} does not agree with what Weave says of it.")
+        yield Obstacle("reconciliation", f"The run {run.run_id} does not match what Weave reports.")
 
 
 _STATUS = {
     "running": "has not ended",
-    "failed": "failed before its end",
-    "abandoned": "never ended and was given up",
+    "failed": "failed before it finished",
+    "abandoned": "never ended and was abandoned",
 }
 
 
@@ -54,7 +54,7 @@ def pair_obstacles(before: RunResults, after: RunResults) -> Iterator[Obstacle]:
 def _scorer_obstacles(before: RunResults, after: RunResults) -> Iterator[Obstacle]:
     """Scorers that gave scores in both runs in different versions.
 
-    Runs whose evaluation names no scorers (those of EvaluationLogger) do not tell versions.
+    Runs whose evaluation names no scorers (those of EvaluationLogger) do not say which versions they used.
     """
     scored = {metric.scorer_name for metric in before.metrics()} & {metric.scorer_name for metric in after.metrics()}
     first, second = _versions(before.run.scorer_refs or ()), _versions(after.run.scorer_refs or ())
@@ -62,8 +62,8 @@ def _scorer_obstacles(before: RunResults, after: RunResults) -> Iterator[Obstacl
         if first[name] != second[name]:
             yield Obstacle(
                 "scorers",
-                f"The scorer {name!r} is another version in {after.run.run_id} than in {before.run.run_id}: its scores "
-                "do not compare.",
+                f"The scorer {name!r} has another version in {after.run.run_id} than in {before.run.run_id}: its "
+                "scores cannot be compared.",
                 name,
             )
 

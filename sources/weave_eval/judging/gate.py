@@ -150,7 +150,7 @@ class _Judge:
     def _comparable_baseline(self, rule: Rule) -> RunResults:
         """The baseline, if it compares. Raises `UnjudgedError`."""
         if self._baseline is None:
-            raise UnjudgedError("it needs a baseline, and none was named.")
+            raise UnjudgedError("it needs a baseline, and none was given.")
         against = [
             obstacle.text
             for obstacle in self._obstacles
@@ -204,7 +204,7 @@ def _interval(measured: Measured) -> str:
 def _against_limit(rule: Rule, bound: str, *, is_met: bool) -> str:
     is_upper = bound == "max" or bound.startswith("max_rise")
     decisive = "it" if rule.confidence is None else "its upper end" if is_upper else "its lower end"
-    return f"{decisive} {'keeps to' if is_met else 'breaks'} {bound} = {_number(rule.bounds[bound])}"
+    return f"{decisive} {'meets' if is_met else 'breaks'} {bound} = {_number(rule.bounds[bound])}"
 
 
 def _number(value: float) -> str:

@@ -83,7 +83,7 @@ def _paired_values(
     kind, earlier = _row_values(rule, before, errors_as)
     other_kind, later = _row_values(rule, after, errors_as)
     if kind != other_kind:
-        raise UnjudgedError(f"{rule.metric} is true or false in one run and a number in the other.")
+        raise UnjudgedError(f"{rule.metric} is true or false in one run but a number in the other.")
     rows = sorted(earlier.keys() & later.keys())
     if not rows:
         raise UnjudgedError("no row has a value in both runs.")
@@ -102,7 +102,7 @@ def _scaled(bound: str, found: Measured) -> Measured:
     if not bound.endswith("_percent"):
         return found
     if not found.baseline_value:
-        raise UnjudgedError("the baseline's value is 0, of which there is no percentage.")
+        raise UnjudgedError("the baseline's value is 0, so a percentage of it means nothing.")
     factor = 100 / abs(found.baseline_value)
     low = None if found.low is None else factor * found.low
     high = None if found.high is None else factor * found.high
@@ -185,12 +185,12 @@ def _metric(rule: Rule, run: RunResults, kind: str | None = None) -> Metric:
     if len(named) != 1:
         labels = ", ".join(metric.label for metric in known) or "none"
         what = f"several metrics called {rule.metric!r}" if named else f"no metric {rule.metric!r}"
-        raise UnjudgedError(f"the run {run.run.run_id} has {what}; known are {labels}.")
+        raise UnjudgedError(f"the run {run.run.run_id} has {what}; its metrics are: {labels}.")
     found = run.kind(named[0])
     if found == "text" and rule.measure != "missing_score_rate":
         raise UnjudgedError(f"{rule.metric} is neither true or false nor a number.")
     if kind and found != kind:
-        raise UnjudgedError(f"{rule.metric} is {_KINDS[found]}; {rule.measure} is not for such.")
+        raise UnjudgedError(f"{rule.metric} is {_KINDS[found]}, which {rule.measure} cannot be computed from.")
     return named[0]
 
 

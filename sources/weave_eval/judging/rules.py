@@ -177,16 +177,16 @@ def _rule_mistakes(declared: Any) -> Iterator[str]:
     yield from _bound_mistakes(declared, measure)
     yield from _confidence_mistakes("confidence", declared)
     if "confidence" in declared and not measure.has_interval:
-        yield f"confidence is given, but {declared['measure']} has no interval; leave it out."
+        yield f"confidence is given, but {declared['measure']} has no interval; remove it."
     yield from _option_mistakes(declared)
 
 
 def _metric_mistakes(declared: dict[str, Any], measure: Measure) -> Iterator[str]:
     metric = declared.get("metric")
     if measure.has_metric and not (isinstance(metric, str) and metric):
-        yield f"metric is {metric!r}; {declared['measure']} needs the name of one, such as 'correct'."
+        yield f"metric is {metric!r}; {declared['measure']} needs the name of a metric, such as 'correct'."
     if not measure.has_metric and metric is not None:
-        yield f"metric is {metric!r}, but {declared['measure']} is of a whole run; leave it out."
+        yield f"metric is {metric!r}, but {declared['measure']} is about the whole run; remove it."
 
 
 def _bound_mistakes(declared: dict[str, Any], measure: Measure) -> Iterator[str]:
@@ -209,7 +209,7 @@ def _option_mistakes(declared: dict[str, Any]) -> Iterator[str]:
         yield f"better is {better!r}; it must be 'higher' or 'lower'."
     tolerance = declared.get("tolerance", 0)
     if not _is_number(tolerance) or tolerance < 0:
-        yield f"tolerance is {tolerance!r}; it must be a number and not negative: how much worse a row may get."
+        yield f"tolerance is {tolerance!r}; it must be a number of 0 or more: how much worse a row may get."
 
 
 def _confidence_mistakes(name: str, declared: dict[str, Any]) -> Iterator[str]:
@@ -221,7 +221,7 @@ def _confidence_mistakes(name: str, declared: dict[str, Any]) -> Iterator[str]:
 def _unknown(subject: str, declared: dict[str, Any], known: tuple[str, ...]) -> Iterator[str]:
     for name in declared:
         if name not in known:
-            yield f"{subject} has {name!r}, which is not known here; known are {', '.join(known)}."
+            yield f"{subject} has {name!r}, which is unknown; it may have {', '.join(known)}."
 
 
 def _is_number(value: Any) -> bool:

@@ -66,7 +66,7 @@ def trend(
 ) -> str:
     """A metric over time, a line a model, which breaks where the scorer changed.
 
-    Hollow points are runs over a part of the inputs.
+    Hollow points are runs over only some of the inputs.
     """
     points = _trend_points(metric, runs, key, [change.at for change in changes if change.scorer_name])
     domain = _times([run.started_at for run, _ in runs])
@@ -207,7 +207,7 @@ def _frontier_point(metric: ReportedMetric, entry: Entry, key: Key, merit: Merit
 
 
 def spend(buckets: Sequence[tuple[datetime, str, float]], period: str, key: Key) -> str:
-    """US dollars by the start of a period and the name of a model, as bars on each other; in the order of time."""
+    """US dollars by the start of a period and the name of a model, as stacked bars in the order of time."""
     values = [{"at": _period(start, period), "model": key.place(model), "cost": cost} for start, model, cost in buckets]
     order = list(dict.fromkeys(_period(start, period) for start, _, _ in buckets))
     x = alt.X("at:O", title=None, sort=order, axis=alt.Axis(labelAngle=0, labelOverlap=True, ticks=False))

@@ -1,4 +1,4 @@
-"""What the report tells of, read from the views: runs, their scores, changes, flaky rows, errors, freshness."""
+"""What the report is about, read from the views: runs, their scores, changes, flaky rows, errors, freshness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands out: the few sentences that somebody reads who reads nothing else."""
+"""What stands out: the few sentences for someone who reads nothing else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .run_pairs import RunPair
 from .series_breaks import SeriesBreak
 
 Level = Literal["bad", "warn", "good", "note"]
-_LEVELS: dict[Level, str] = {"bad": "Problem", "warn": "Look", "good": "Good", "note": "Note"}
+_LEVELS: dict[Level, str] = {"bad": "Problem", "warn": "Check", "good": "Good", "note": "Note"}
 _STALE = timedelta(days=3)
 
 
@@ -34,13 +34,13 @@ class Finding:
 
 
 def of_freshness(found: Sequence[Freshness], now: datetime) -> Iterator[Finding]:
-    """What is doubtful about the data themselves."""
+    """What is doubtful about the data itself."""
     for one in found:
         if one.last_error:
             text = f"The last load failed on {minute(one.last_failure_at)}: {error_title(one.last_error)}"
             yield Finding("bad", one.project_id, text, "data")
         if one.unreconciled_count:
-            text = f"{count(one.unreconciled_count, 'run does', 'runs do')} not agree with what Weave says."
+            text = f"{count(one.unreconciled_count, 'run does', 'runs do')} not match what Weave reports."
             yield Finding("bad", one.project_id, text, "data")
         if one.last_sync_finished_at and now - one.last_sync_finished_at > _STALE:
             text = f"The last successful load was {ago(one.last_sync_finished_at, now)} this report."
@@ -67,7 +67,7 @@ def of_runs(runs: Sequence[ReportedRun]) -> Iterator[Finding]:
         yield Finding("warn", f"{run.model} on {run.evaluation_name}", text, "errors")
     hidden = len(_of_status(runs, "failed")) - 3
     if hidden > 0:
-        yield Finding("warn", "Failed runs", f"{hidden} more runs failed.", "errors")
+        yield Finding("warn", "Failed runs", f"{count(hidden, 'more run')} failed.", "errors")
     failing = [run for run in runs if run.error_count]
     if failing:
         total = sum(run.error_count for run in failing)
@@ -77,7 +77,7 @@ def of_runs(runs: Sequence[ReportedRun]) -> Iterator[Finding]:
     for status, words in (("running", "has not ended; its numbers may still change"), ("abandoned", "never ended")):
         found = _of_status(runs, status)
         if found:
-            more = f" So it is with {len(found) - 1} more." if len(found) > 1 else ""
+            more = f" The same goes for {count(len(found) - 1, 'other run')}." if len(found) > 1 else ""
             text = f"The run “{found[0].run_name}” of {day(found[0].started_at)} {words}.{more}"
             yield Finding("note", f"{found[0].model} on {found[0].evaluation_name}", text, "errors")
 
@@ -90,7 +90,7 @@ def of_changes(changes: Sequence[SeriesBreak]) -> Iterator[Finding]:
     """Versions of scorers and datasets that keep numbers from being compared."""
     for change in list(reversed(changes))[:4]:
         numbers = "its numbers" if change.scorer_name else "numbers"
-        text = f"{change.title} since {day(change.at)}: {numbers} from before and after do not compare."
+        text = f"{change.title} since {day(change.at)}: {numbers} from before and after cannot be compared."
         yield Finding("note", change.evaluation[1], text, "changes")
 
 
@@ -99,7 +99,9 @@ def of_flaky_rows(rows: Sequence[FlakyRow]) -> Iterator[Finding]:
     if rows:
         models = listed(sorted({row.model_name for row in rows}), 3)
         inputs = len({(row.project_id, row.row_digest) for row in rows})
-        text = f"{count(inputs, 'input')} passed at one time and failed at another with the same version of {models}."
+        text = (
+            f"{count(inputs, 'input')} passed in some answers and failed in others with the same version of {models}."
+        )
         yield Finding("note", "Flaky", text, "flaky")
 
 
@@ -110,5 +112,5 @@ def of_missing_scores(found: Sequence[MissingScore], runs: Sequence[ReportedRun]
     if lacking:
         names = sorted({f"“{completed[one.run_id].run_name}”" for one in lacking})
         metrics = listed(sorted({name(one.scorer_name) for one in lacking}), 3)
-        text = f"Some answers lack scores of {metrics}, in {listed(names, 3)}; the averages leave them out."
+        text = f"Some answers have no score for {metrics}, in {listed(names, 3)}; the averages leave them out."
         yield Finding("note", "Missing scores", text, "errors")

@@ -126,7 +126,7 @@ def version_changes(found: Iterable[Evaluation]) -> list[tuple[ReportedRun, Repo
 
 
 def unread(run: RunFacts) -> ReportedRun:
-    """A run that the report is not about, with the little that a comparison knows of it."""
+    """A run outside the report, with the little that a comparison knows about it."""
     return ReportedRun(
         run_id=run.run_id,
         project_id=run.project_id,
@@ -182,7 +182,7 @@ def _sentence(metric: PairedMetric) -> str | None:
     words = ("better", "worse") if is_rate else ("higher", "lower")
     rows = [f"{n} {word}" for n, word in zip((metric.wins, metric.losses), words, strict=True) if n]
     of_all = f"{listed(rows)} of {count(metric.difference.rows, 'input')}"
-    weight = "more than chance explains" if _is_clear(metric) else "which can still be chance"
+    weight = "more than chance explains" if _is_clear(metric) else "which may still be chance"
     return f"{moved}: {of_all}, {weight} ({p_value(chance(metric))})."
 
 

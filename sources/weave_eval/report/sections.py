@@ -288,7 +288,7 @@ class SectionMaker:
                 yield Failure(run_, what, error_title(trial.error), self.budget.excerpt(trial.error or ""))
 
     def gaps(self) -> Iterator[Gap]:
-        """The runs that lack scores, the newest first; metrics that lack as many are told together."""
+        """The runs that lack scores, the newest first; metrics with as many missing share a line."""
         for run in reversed(self.facts.runs):
             missing = [
                 one for one in self.facts.missing_scores if one.run_id == run.run_id and run.status == "completed"
@@ -313,7 +313,7 @@ class SectionMaker:
         partial = [run for run in one.runs if run.status == "completed" and not run.is_full]
         if partial:
             words = listed([f"“{run.run_name}” of {day(run.started_at)}" for run in partial[-3:]], 3)
-            yield f"Hollow points, and not ranked, because they cover only a part of the inputs: {words}."
+            yield f"Shown as hollow points and not ranked, because they cover only some of the inputs: {words}."
         others = sorted({run.model_name for run in one.runs} - set(self.key.models))
         if others:
             yield f"Models with fewer runs are not in the charts: {listed(others, 8)}."

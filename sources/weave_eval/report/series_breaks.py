@@ -18,7 +18,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class SeriesBreak:
-    """A change: numbers from before and after it do not compare. `scorer_name` is None for a dataset."""
+    """A change: numbers from before and after it cannot be compared. `scorer_name` is None for a dataset."""
 
     evaluation: EvaluationKey
     run: ReportedRun
@@ -32,7 +32,7 @@ class SeriesBreak:
         return self.run.started_at
 
     def concerns(self, scorer_name: str) -> bool:
-        """Whether scores of that scorer do not compare across it."""
+        """Whether that scorer's scores cannot be compared across it."""
         return self.scorer_name in (None, scorer_name)
 
 
@@ -72,14 +72,14 @@ def _scorer_changes(evaluation: Evaluation, facts: Facts) -> Iterator[SeriesBrea
 
 
 def _effects(found: Sequence[ScorerChange], runs: Mapping[str, ReportedRun], facts: Facts) -> Iterator[str]:
-    """What the new version did to each metric and model; metrics that it left alone are told last."""
+    """What the new version did to each metric and model; metrics that it left alone come last."""
     moved = {change.metric for change in found if abs(change.mean_value - change.previous_mean) > _ROUNDING}
     for change in found:
         if change.metric in moved:
             yield _effect(change, runs[change.run_id], facts)
     left = sorted({change.metric for change in found} - moved)
     if left:
-        yield f"Without effect on {listed([name(metric) for metric in left])}."
+        yield f"No effect on {listed([name(metric) for metric in left])}."
 
 
 def _effect(change: ScorerChange, run: ReportedRun, facts: Facts) -> str:

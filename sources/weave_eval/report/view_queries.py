@@ -1,4 +1,4 @@
-"""Reads what the report tells of, with plain selects that every warehouse knows."""
+"""Reads what the report shows, with plain selects that every warehouse knows."""
 
 from __future__ import annotations
 

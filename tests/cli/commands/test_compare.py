@@ -102,8 +102,8 @@ def test_the_scorers_change_is_found_and_nothing_else(compare: Compare, demo: De
     found = compare("large, longer returns", "large, stricter tone")
     (warning,) = found["warnings"]
     assert warning == (
-        f"The scorer 'tone' is another version in {demo.ids['large, stricter tone']} than in "
-        f"{demo.ids['large, longer returns']}: its scores do not compare."
+        f"The scorer 'tone' has another version in {demo.ids['large, stricter tone']} than in "
+        f"{demo.ids['large, longer returns']}: its scores cannot be compared."
     )
     assert changed(found) == {"tone.tone.score"}
     assert {name: metric["is_same_scorer"] for name, metric in by_metric(found).items()} == {
@@ -131,7 +131,7 @@ def test_the_models_error_is_found(compare: Compare) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("large, handovers counted", "failed before its end"), ("large, weekly", "has not ended")],
+    [("large, handovers counted", "failed before it finished"), ("large, weekly", "has not ended")],
 )
 def test_a_run_without_a_good_end_is_warned_of(compare: Compare, demo: Demo, name: str, text: str) -> None:
     found = compare("large, stricter tone", name)

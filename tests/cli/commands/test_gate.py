@@ -116,7 +116,7 @@ def test_the_scorers_change_cannot_be_judged(gate: Gate) -> None:
     code, found = gate("large, stricter tone", "large, longer returns", "--no-record", rules=RULES + TONE)
     assert (code, found["decision"]) == (MISUSED, "not_judged")
     assert outcomes(found) == ["passed"] * 4 + ["not_judged"]
-    assert "The scorer 'tone' is another version" in found["reason"]
+    assert "The scorer 'tone' has another version" in found["reason"]
     allowed = 'may_differ = ["scorers"]\n' + RULES + TONE
     code, found = gate("large, stricter tone", "large, longer returns", "--no-record", rules=allowed)
     assert (code, outcomes(found)) == (FAILED, ["passed"] * 4 + ["failed"])
@@ -157,7 +157,7 @@ def test_the_models_error_counts_as_the_rules_say(gate: Gate, errors_as: str, dr
 
 @pytest.mark.parametrize(
     ("run", "reason"),
-    [("large, weekly", "has not ended."), ("large, handovers counted", "failed before its end.")],
+    [("large, weekly", "has not ended."), ("large, handovers counted", "failed before it finished.")],
 )
 def test_a_run_without_a_good_end_is_not_judged(gate: Gate, ids: dict[str, str], run: str, reason: str) -> None:
     code, found = gate(run, None, "--no-record", rules=COST)
@@ -214,7 +214,7 @@ def test_what_a_terminal_shows(ids: dict[str, str], capsys: pytest.CaptureFixtur
     assert [line[:10].strip() for line in lines if line[2] != " "] == ["passed", "FAILED", "FAILED", "passed"]
     shown = "\n".join(lines)
     assert all(asked.question in shown for asked in questions.LOST_BY_BREVITY)
-    assert note == "  note        25 rows show a change of pass_rate correct by 0.266 in four cases out of five."
+    assert note == "  note        25 rows can show a change of pass_rate correct by 0.266 four times out of five."
     assert last == "blocked: 2 passed, 2 failed"
 
 
