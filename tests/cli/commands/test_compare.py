@@ -162,7 +162,7 @@ def test_runs_may_be_named_by_the_start_of_their_id(compare: Compare, demo: Demo
         (["{large, refunds}", "latest:helpdesk"], " has no completed run of a model 'helpdesk' of the evaluation 'ref"),
         (["{large, refunds}", "{large, refunds}"], " are the same run, "),
         (["{live-chat-review}", "latest:helpdesk-small"], "of the evaluation 'live-chats-evaluation' besides "),
-        (["{large, refunds}", "{small, refunds}", "--metric", "similar"], "have no metric similar to compare; they"),
+        (["{large, refunds}", "{small, refunds}", "--metric", "similar"], "have no metric similar to compare. They"),
         (["{large, refunds}", "{small, refunds}", "--project", "acme/else"], " (weave) of acme/else has no run "),
         (["{large, refunds}", "{small, refunds}", "--dataset", "none"], "The destination duckdb (none) has no run "),
         (["{large, refunds}", "{small, refunds}", "--destination", "none"], "There is no destination 'none'."),
