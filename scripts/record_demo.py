@@ -51,7 +51,7 @@ class Recorder:
             "objects": self.objects(),
             "feedback": self.feedback(calls),
             "runs": {run_id: self.get(f"evaluation_runs/{run_id}") for run_id in self.run_ids},
-            "listed": {kind: self.listed(kind) for kind in ("evaluation_runs", "predictions", "scores")},
+            "listed": {kind: self.listed(kind) for kind in ("evaluation_runs", "predictions")},
         }
 
     def get(self, route: str) -> Any:

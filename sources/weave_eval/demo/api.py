@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         kind, _, member = route.partition("/")
         if self.command == "GET" and kind == "evaluation_runs" and member:
             return self.recording.run(member)
-        if self.command == "GET" and kind in ("evaluation_runs", "predictions", "scores") and not member:
+        if self.command == "GET" and kind in ("evaluation_runs", "predictions") and not member:
             return self.recording.listed(kind, body)
         raise UnrecordedError(f"{self.command} {route} is not part of the demo")
 

@@ -56,8 +56,6 @@ _OPERATORS: dict[str, Callable[[list[Any]], bool]] = {
     "$eq": lambda values: bool(_comparable(values[0]) == _comparable(values[1])),
     "$gt": _compared(lambda left, right: bool(left > right)),
     "$gte": _compared(lambda left, right: bool(left >= right)),
-    "$lt": _compared(lambda left, right: bool(left < right)),
-    "$lte": _compared(lambda left, right: bool(left <= right)),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterable
 from importlib import resources
+from operator import itemgetter
 
 import msgspec
 
@@ -51,26 +52,17 @@ class Recording:
                 yield call
 
     def results(self, body: Record) -> Record:
-        """`POST eval_results/query`. Of several runs, each row has the trials of all."""
-        ids = [*(body.get("evaluation_call_ids") or ()), *(body.get("evaluation_run_ids") or ())]
-        run_ids = [run_id for run_id in dict.fromkeys(ids) if run_id in self._content["results"]]
-        rows = self._rows(run_ids)
+        """`POST eval_results/query`, for one run."""
+        (run_id,) = body["evaluation_call_ids"]
+        rows = sorted(self._content["results"].get(run_id, ()), key=itemgetter("row_digest"))
         shown = page(rows, body) if body.get("include_rows", True) else []
-        summaries = [self._content["summaries"][run_id] for run_id in run_ids]
+        summaries = [self._content["summaries"][run_id]] if rows else []
         return {
             "rows": [self._shown(row, body) for row in shown],
             "total_rows": len(rows),
             "summary": {"row_count": len(rows), "evaluations": summaries} if body.get("include_summary") else None,
             "warnings": [],
         }
-
-    def _rows(self, run_ids: Iterable[str]) -> list[Record]:
-        rows: dict[str, Record] = {}
-        for run_id in run_ids:
-            for row in self._content["results"][run_id]:
-                merged = rows.setdefault(row["row_digest"], {**row, "evaluations": []})
-                merged["evaluations"] += row["evaluations"]
-        return [rows[digest] for digest in sorted(rows)]
 
     def _shown(self, row: Record, body: Record) -> Record:
         data = row["raw_data_row"] if body.get("include_raw_data_rows") else None
@@ -82,18 +74,14 @@ class Recording:
     def objects(self, body: Record) -> Record:
         """`POST /objs/query`."""
         chosen = body.get("filter") or {}
-        found = page(
-            ordered((each for each in self._content["objects"] if _is_wanted(each, chosen)), body, "created_at"), body
-        )
-        return {"objs": [{**each, "val": {}} for each in found] if body.get("metadata_only") else found}
+        found = [each for each in self._content["objects"] if _is_wanted(each, chosen)]
+        return {"objs": page(ordered(found, body, "created_at"), body)}
 
     def feedback(self, body: Record) -> Record:
         """`POST /feedback/query`."""
         query = body.get("query")
         found = [each for each in self._content["feedback"] if not query or matches(query["$expr"], each)]
-        fields = body.get("fields")
-        shown = page(ordered(found, body, "created_at"), body)
-        return {"result": [{name: each.get(name) for name in fields} for each in shown] if fields else shown}
+        return {"result": page(ordered(found, body, "created_at"), body)}
 
     def run(self, run_id: str) -> Record:
         """`GET evaluation_runs/{id}`. Raises `UnrecordedError`."""
@@ -104,7 +92,7 @@ class Recording:
         return run
 
     def listed(self, kind: str, parameters: Record) -> list[Record]:
-        """`GET evaluation_runs`, `GET predictions` or `GET scores`: what was made through the v2 API."""
+        """`GET evaluation_runs` or `GET predictions`: what was made through the v2 API."""
         run_id = parameters.get("evaluation_run_id")
         found = [each for each in self._content["listed"][kind] if run_id in (None, each["evaluation_run_id"])]
         return page(found, parameters)
@@ -125,7 +113,6 @@ def _is_wanted(each: Record, chosen: Record) -> bool:
     is_op = chosen.get("is_op")
     return (
         (is_op is None or is_op == (each["kind"] == "op"))
-        and (not chosen.get("latest_only") or bool(each["is_latest"]))
         and (not chosen.get("object_ids") or each["object_id"] in chosen["object_ids"])
         and (not chosen.get("base_object_classes") or each["base_object_class"] in chosen["base_object_classes"])
     )
