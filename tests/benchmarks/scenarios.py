@@ -97,7 +97,7 @@ _IMPORTS = {
 
 def _start(_: str, place: Place) -> Sequence[str]:
     imports = _IMPORTS["postgres" if place.address.startswith("postgresql://") else "duckdb"]
-    footprint = "from weave_eval.cli.footprint import reduce_footprint; reduce_footprint(is_load=True)"
+    footprint = "from weave_eval.cli.footprint import reduce_footprint; reduce_footprint()"
     return [sys.executable, "-c", f"{footprint}; import weave_eval.cli.libraries, weave_eval.cli.load_text, {imports}"]
 
 

@@ -1,4 +1,4 @@
-"""What the process of the command line does without, seen from inside such a process."""
+"""What the process of the command line imports and keeps, seen from inside such a process."""
 
 from __future__ import annotations
 
@@ -7,50 +7,64 @@ import sys
 
 import pytest
 
+from tests.checkout import CHECKOUT
+from tests.cli.running import PROJECT
+from tests.stand_ins.warehouse import Warehouse
+
 SCRIPT = """
 import gc, sys
 from weave_eval.cli import program as cli
 
 def main():
-    import duckdb
     import pyarrow as pa
-    print(duckdb.execute("SELECT ?", ["text"]).fetchall(), pa.array(["text"]), pa.default_memory_pool().backend_name)
-    print("pandas" in sys.modules, gc.get_threshold()[0])
-    for name in ("pandas", "numpy", "sqlalchemy"):
-        try:
-            __import__(name)
-        except ImportError as error:
-            print(error)
+    print(pa.default_memory_pool().backend_name, gc.get_threshold()[0])
     return 7
 
 cli._run = lambda options: main()
-sys.argv = ["weave-eval", *sys.argv[1:]]
+sys.argv = ["weave-eval", "load"]
 code = cli.program()
 print("left alone at the end:", gc.get_freeze_count() > 1000)
 sys.exit(code)
 """
-COMMANDS = {
-    "load": ["pandas", "numpy", "sqlalchemy"],
-    "verify": ["pandas", "numpy", "sqlalchemy"],
-    "status": ["pandas"],
-    "demo": ["pandas"],
-}
+IMPORTS = """
+import sys
+from weave_eval.cli.program import program
+try:
+    code = program()
+finally:
+    print(*sorted(set(sys.argv[0].split(",")) & set(sys.modules)))
+sys.exit(code)
+"""
 
 
-@pytest.mark.parametrize(("command", "absent"), COMMANDS.items())
-def test_the_command_line_imports_what_it_needs_and_keeps_little(command: str, absent: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-c", SCRIPT, command], capture_output=True, text=True, check=False)
+def imported(names: str, *arguments: str) -> str:
+    """Which of these libraries a command imports."""
+    script = f"import sys; sys.argv[0] = {names!r}\n{IMPORTS}"
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+def test_the_command_line_keeps_little() -> None:
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (7, "")
-    lines = done.stdout.splitlines()
-    assert lines[0].startswith("[('text',)]")
-    assert "system" in done.stdout
-    assert "False 200000" in lines
-    assert [line for line in lines if "No module" in line] == [f"No module named {name!r}" for name in absent]
-    assert lines[-1] == "left alone at the end: True"
+    assert done.stdout.splitlines() == ["system 200000", "left alone at the end: True"]
 
 
-def test_who_imports_the_package_keeps_them() -> None:
-    names = "pandas.__name__, numpy.__name__"
-    script = f"import weave_eval.cli, weave_eval.loading.load, pandas, numpy, sqlalchemy; print({names})"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.stdout == "pandas numpy\n", done.stderr
+@pytest.mark.usefixtures("filled", "folder")
+@pytest.mark.parametrize("kind", ["duckdb", pytest.param("postgres", marks=pytest.mark.slow)])
+def test_a_load_does_without_sqlalchemy(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse: Warehouse = request.getfixturevalue(kind)
+    for variable, value in warehouse.environment.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("WEAVE_EVAL_DESTINATIONS", str(CHECKOUT / "destinations.toml"))
+    load = ("load", "--project", PROJECT, "--destination", kind)
+    assert imported("dlt,sqlalchemy", *load) == "dlt"
+    assert imported("dlt,sqlalchemy", *load) == "dlt"  # with nothing new
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["load", "--help"], ["--version"]])
+def test_help_imports_no_large_library(arguments: list[str]) -> None:
+    assert imported("argparse,dlt,pyarrow,duckdb,sqlalchemy", *arguments) == "argparse"

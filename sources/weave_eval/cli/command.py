@@ -15,7 +15,7 @@ class Command(NamedTuple):
     """A command of the command line.
 
     `run` prints to the console and returns the exit code. A `WeaveEvalError` that it raises is printed, and
-    `exit_code` says which exit code it leads to. `is_load` promises that it does without numpy and SQLAlchemy.
+    `exit_code` says which exit code it leads to.
     """
 
     name: str
@@ -24,4 +24,3 @@ class Command(NamedTuple):
     add_options: Callable[[ArgumentParser], None]
     run: Callable[[Console, Namespace], int]
     exit_code: Callable[[WeaveEvalError], int] = exit_code
-    is_load: bool = False

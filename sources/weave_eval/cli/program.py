@@ -20,7 +20,7 @@ from .parser import parser
 def program() -> int:
     """The process that a shell starts."""
     options = parser().parse_args()
-    reduce_footprint(is_load=options.command.is_load)
+    reduce_footprint()
     try:
         with rare_garbage_collection():
             return _run(options)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import dlt
 from dlt.extract.source import DltSource
 
-from ..judging.gate import Decision
 from ..rows.columns import TableRow
 from ..rows.privacy import Privacy
 from ..schema import SCOPE
@@ -29,6 +29,9 @@ from .pipelines import project_slug, run_pipeline
 from .resources import current_package, source_of, table_resource
 from .saved_state import SavedState
 from .writer import RunWriter
+
+if TYPE_CHECKING:
+    from ..judging.gate import Decision  # takes numpy, which loads do without
 
 OF_LOADS = tables_from("load", "stats")
 """What a load records of itself, and the stats that it computes where Weave cannot."""

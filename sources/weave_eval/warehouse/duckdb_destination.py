@@ -11,16 +11,18 @@ from collections.abc import Sequence
 from threading import Lock
 
 import dlt.destinations
+from dlt.common.configuration import configspec
 from dlt.common.destination.client import FollowupJobRequest, LoadJob
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.storages.load_package import LoadJobInfo
 from dlt.destinations.exceptions import DatabaseException
-from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
+from dlt.destinations.impl.duckdb import configuration
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.job_client_impl import SqlLoadJob
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 
+from .connection_strings import PortedConnectionString
 from .known_capabilities import KnownCapabilities
 from .waiting_file import WaitingFile
 
@@ -130,14 +132,28 @@ class _Client(DuckDbClient):
         return [SqlMergeFollowupJob.from_table_chain(table_chain, files.of(paths))]
 
 
-class duckdb(KnownCapabilities[DuckDbClientConfiguration], dlt.destinations.duckdb):  # noqa: N801 - dlt knows destinations by such names
+@configspec(init=False)
+class DuckDbCredentials(configuration.DuckDbCredentials, PortedConnectionString):  # type: ignore[misc]  # dlt's own bases differ in `database`
+    """dlt's; errors name the class, so it is called the same."""
+
+
+@configspec(init=False)
+class DuckDbClientConfiguration(configuration.DuckDbClientConfiguration):
+    """dlt's, with these credentials."""
+
+    credentials: DuckDbCredentials
+
+
+class duckdb(KnownCapabilities[configuration.DuckDbClientConfiguration], dlt.destinations.duckdb):  # noqa: N801 - dlt knows destinations by such names
     """DuckDB."""
+
+    spec: type[configuration.DuckDbClientConfiguration] = DuckDbClientConfiguration
 
     def configuration(
         self,
-        initial_config: DuckDbClientConfiguration,
+        initial_config: configuration.DuckDbClientConfiguration,
         accept_partial: bool = False,  # noqa: FBT001, FBT002 - dlt's signature
-    ) -> DuckDbClientConfiguration:
+    ) -> configuration.DuckDbClientConfiguration:
         """Dlt's settings, and what a profile's `global_config` does not set otherwise."""
         config = super().configuration(initial_config, accept_partial)
         if config.credentials:

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import dlt.destinations
+from dlt.common.configuration import configspec
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.client import FollowupJobRequest, LoadJob
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.schema.typing import TSchemaTables
 from dlt.common.storages.load_package import LoadJobInfo
-from dlt.destinations.impl.postgres.configuration import PostgresClientConfiguration
+from dlt.destinations.impl.postgres import configuration
 from dlt.destinations.impl.postgres.postgres import PostgresClient
 from dlt.destinations.job_impl import ReferenceFollowupJobRequest
 
 from ..tables import TABLES
+from .connection_strings import PortedConnectionString
 from .known_capabilities import KnownCapabilities
 from .postgres_copy import CopyFile, CopyRuns
 from .waiting_file import WaitingFile
@@ -85,8 +87,22 @@ class _Client(PostgresClient):
         self.sql_client.drop_tables(*(name for (name,) in found))
 
 
-class postgres(KnownCapabilities[PostgresClientConfiguration], dlt.destinations.postgres):  # noqa: N801 - dlt knows destinations by such names
+@configspec(init=False)
+class PostgresCredentials(configuration.PostgresCredentials, PortedConnectionString):
+    """dlt's; errors name the class, so it is called the same."""
+
+
+@configspec
+class PostgresClientConfiguration(configuration.PostgresClientConfiguration):
+    """dlt's, with these credentials."""
+
+    credentials: PostgresCredentials
+
+
+class postgres(KnownCapabilities[configuration.PostgresClientConfiguration], dlt.destinations.postgres):  # noqa: N801 - dlt knows destinations by such names
     """Postgres."""
+
+    spec: type[configuration.PostgresClientConfiguration] = PostgresClientConfiguration
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:
         capabilities = super()._raw_capabilities()
