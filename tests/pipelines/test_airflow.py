@@ -77,7 +77,7 @@ CREDENTIALS = """
 import json, sys
 from airflow.sdk import Connection
 from dags.weave_eval_dag import _credentials
-from weave_eval.destinations import Profile
+from weave_eval import Profile
 for kind, fields in json.loads(sys.argv[1]).items():
     given = _credentials(Connection(conn_id="weave_warehouse", **fields))
     found = Profile(kind, kind, "weave", {"credentials": given}).location().credentials
