@@ -106,6 +106,8 @@ class _Answer(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
+# msgspec prepares a type when it is first used, and crashes if two threads do that at once: so, before there are any.
+msgspec.json.Decoder(Summary)
 
 
 def parse_page(body: bytes) -> Page:
