@@ -136,7 +136,7 @@ EVALUATION_RUNS = Table(
     replace="run",
     kept="status",
     own_columns=(
-        _id("run_id", "Evaluation run; it is the id of the run's call in Weave.", "call.id"),
+        _id("run_id", "Evaluation run: the id of the run's call in Weave.", "call.id"),
         _text("entity", "W&B entity (team or user) that owns the project.", "first part of the project"),
         _text("project", "Name of the project inside its entity.", "second part of the project"),
         _text("evaluation_ref", "Weave ref of the evaluation's version.", "call.inputs.self or .this"),
@@ -149,15 +149,15 @@ EVALUATION_RUNS = Table(
         Column(
             "status",
             "text",
-            "running, completed, failed, or abandoned (still running after so long that it is given up).",
+            "running, completed, failed, or abandoned (never ended, and no longer expected to).",
             "call.ended_at and call.exception",
             nullable=False,
         ),
-        _bool("has_failed_trials", "Whether any call below the run failed.", "call.summary.status_counts.error"),
+        _bool("has_failed_trials", "Whether any call inside the run failed.", "call.summary.status_counts.error"),
         _text("error", "Error that ended a failed run.", "call.exception", is_content=True),
         Column("started_at", "timestamp", "When the run started.", "call.started_at", nullable=False),
-        _timestamp("finished_at", "When the run ended; moves if the run is finished again.", "call.ended_at"),
-        _text("source_run_id", "Run whose outputs this run scored again.", "call.attributes.weave"),
+        _timestamp("finished_at", "When the run ended; changes if the run is finished again.", "call.ended_at"),
+        _text("source_run_id", "Earlier run whose outputs this run scores again.", "call.attributes.weave"),
         _text("trace_id", "Trace of the run's call.", "call.trace_id"),
         _text("parent_id", "Call that started the run, if it ran inside another.", "call.parent_id"),
         _text("user_id", "W&B user who logged the run.", "call.wb_user_id"),
@@ -202,7 +202,7 @@ DATASET_ROWS = Table(
         Column(
             "is_resolved",
             "bool",
-            "Whether inputs holds the input (false: only its ref could be read).",
+            "Whether inputs holds the input; false if only its ref could be read.",
             "rows[].raw_data_row",
             is_preferred=True,
         ),
@@ -218,7 +218,7 @@ RESULT_ROWS = Table(
     replace="run",
     kept="result_row_id",
     own_columns=(
-        _id("result_row_id", "Result row, as one column.", "run_id:row_digest"),
+        _id("result_row_id", "The result row's key in one column.", "run_id:row_digest"),
         _RUN_ID,
         _ROW_DIGEST,
         _bigint("trial_count", "Trials of this input in this run.", "number of rows[].evaluations[].trials"),
@@ -233,7 +233,7 @@ TRIALS = Table(
     replace="run",
     kept="trial_id",
     own_columns=(
-        _id("trial_id", "Trial; it is the id of the predict-and-score call.", "trials[].predict_and_score_call_id"),
+        _id("trial_id", "Trial: the id of the predict-and-score call.", "trials[].predict_and_score_call_id"),
         _id("result_row_id", "Result row the trial belongs to.", "run_id:row_digest"),
         _RUN_ID,
         _ROW_DIGEST,
@@ -268,7 +268,7 @@ SCORES = Table(
     own_columns=(
         _id(
             "score_id",
-            "Score; made of the trial, the scorer and the path.",
+            "Score: made from the trial, the scorer and the path.",
             "trial_id and a hash of scorer_name and path",
         ),
         _id("trial_id", "Trial that was scored.", "trials[].predict_and_score_call_id"),
@@ -281,7 +281,7 @@ SCORES = Table(
         _double("value_number", "The score, if it is a number.", "the leaf"),
         _text(
             "value_text",
-            "The score, if it is text; the digits of a number that no double holds.",
+            "The score, if it is text; or the digits of a number that does not fit a double.",
             "the leaf",
             is_content=True,
         ),
@@ -301,7 +301,7 @@ SCORER_STATS = Table(
     own_columns=(
         _id(
             "scorer_stat_id",
-            "Aggregate; made of the run, the scorer and the path.",
+            "Aggregate: made from the run, the scorer and the path.",
             "run_id and a hash of scorer_name and path",
         ),
         _RUN_ID,
@@ -317,7 +317,7 @@ SCORER_STATS = Table(
         _double("numeric_mean", "Mean of the numbers.", "scorer_stats[].numeric_mean"),
         _bigint("pass_known_count", "Trials whose score is true or false.", "scorer_stats[].pass_known_count"),
         _bigint("pass_true_count", "Trials whose score is true.", "scorer_stats[].pass_true_count"),
-        _double("pass_rate", "Share of true among true and false, 0 to 1.", "scorer_stats[].pass_rate"),
+        _double("pass_rate", "Share of true among the true and false scores, 0 to 1.", "scorer_stats[].pass_rate"),
         _double(
             "pass_signal_coverage", "Share of trials with true or false, 0 to 1.", "scorer_stats[].pass_signal_coverage"
         ),
@@ -328,11 +328,11 @@ SCORER_STATS = Table(
 _OBJECT_COLUMNS = (
     _id("ref", "Weave ref of the version; joins the refs in runs.", "made from project, object_id and digest"),
     _id("object_id", "Id of the object, the same for all its versions.", "objs[].object_id"),
-    _text("name", "Name that was given to the object, if any; else its id.", "objs[].val.name"),
+    _text("name", "Name given to the object, if any; otherwise its id.", "objs[].val.name"),
     _id("digest", "Digest of the version's content.", "objs[].digest"),
     _bigint("version_index", "Number of the version, from 0.", "objs[].version_index"),
     _timestamp("created_at", "When the version was made.", "objs[].created_at"),
-    _text("description", "Description that was given to the object.", "objs[].val.description", is_content=True),
+    _text("description", "Description given to the object.", "objs[].val.description", is_content=True),
     _text("kind", "object, or op for a function that serves as one.", "objs[].kind"),
     _text("user_id", "W&B user who made the version.", "objs[].wb_user_id"),
     _timestamp("deleted_at", "When the version was deleted in Weave.", "objs[].deleted_at"),
@@ -370,7 +370,7 @@ SCORERS = _objects(
 
 FEEDBACK = Table(
     name="feedback",
-    description="Feedback: notes, reactions, annotations and scores given to a call, also long after its run.",
+    description="Feedback: notes, reactions, annotations and scores given to a call, even long after its run.",
     source="feedback",
     key=("feedback_id",),
     replace="key",
@@ -390,7 +390,9 @@ FEEDBACK = Table(
         _text("creator", "Who gave the feedback.", "result[].creator"),
         _timestamp("created_at", "When the feedback was given.", "result[].created_at"),
         _text(
-            "scorer_name", "Scorer that gave the score, if it is one.", "name in result[].runnable_ref or feedback_type"
+            "scorer_name",
+            "Scorer that gave the feedback, if it is a score.",
+            "name in result[].runnable_ref or feedback_type",
         ),
         _json("payload", "The feedback itself.", "result[].payload", is_content=True),
         _text("weave_ref", "Weave ref that the feedback was given to.", "result[].weave_ref"),
@@ -416,7 +418,7 @@ PREDICTIONS = Table(
 
 RECONCILIATIONS = Table(
     name="reconciliations",
-    description="Reconciliations: the proof of each run's last reading, what Weave says it has against what landed.",
+    description="Reconciliations: the proof of each run's last read: what Weave says it has against what landed.",
     source="load",
     key=("run_id",),
     replace="run",
@@ -427,7 +429,7 @@ RECONCILIATIONS = Table(
         _bigint("row_count", "Rows of the run in result_rows.", "counted in the warehouse"),
         _bigint("api_trial_count", "Trials of the run by Weave's summary.", "summary.evaluations[].trial_count"),
         _bigint("trial_count", "Trials of the run in trials.", "counted in the warehouse"),
-        _bigint("stats_checked", "Scorer stats that were computed again from scores.", "counted"),
+        _bigint("stats_checked", "Scorer stats that were recomputed from scores.", "counted"),
         _bigint("stats_differing", "Scorer stats that came out differently.", "counted"),
         _bool("is_reconciled", "Whether everything agrees.", "all counts and stats"),
         _json("differences", "What differs, as a list of objects.", "compared"),
@@ -440,7 +442,7 @@ RECONCILIATIONS = Table(
 
 SYNCS = Table(
     name="syncs",
-    description="Syncs: one row for each execution that changed something or failed, and heartbeats in between.",
+    description="Syncs: one row for each execution that changed something or failed, with heartbeats in between.",
     source="load",
     key=("sync_id",),
     replace="key",
@@ -453,8 +455,8 @@ SYNCS = Table(
         _text("destination", "Profile that was loaded into.", "the command"),
         _bigint("requests", "HTTP requests sent to Weave.", "counted"),
         _bigint("retries", "Requests that were sent again after a failure.", "counted"),
-        _bigint("throttled", "Answers that asked to slow down (429 or Retry-After).", "counted"),
-        _bigint("bytes_received", "Bytes of answers, after decompression.", "counted"),
+        _bigint("throttled", "Responses that asked to slow down (429 or Retry-After).", "counted"),
+        _bigint("bytes_received", "Bytes of responses, after decompression.", "counted"),
         _bigint("runs_listed", "Runs that Weave listed.", "counted"),
         _bigint("runs_read", "Runs that were read.", "counted"),
         _bigint("runs_unchanged", "Runs that were listed and needed no reading.", "counted"),
@@ -462,7 +464,7 @@ SYNCS = Table(
         _bigint("runs_deleted", "Runs that were found deleted.", "counted"),
         _json("rows", "Rows loaded, by table.", "counted"),
         _json("seconds", "Seconds taken, by step.", "clock of the load"),
-        _json("warnings", "What was noticed and dealt with, as a list of texts.", "the load"),
+        _json("warnings", "What was noticed and dealt with, as a list of strings.", "the load"),
         _text("error", "What ended a failed execution.", "the load"),
         _text("connector_version", "Version of weave_eval.", "the package"),
         _text("dlt_version", "Version of dlt.", "the package"),
@@ -472,7 +474,7 @@ SYNCS = Table(
 
 GATE_DECISIONS = Table(
     name="gate_decisions",
-    description="Gate decisions: one row for each time that rules were held against a run.",
+    description="Gate decisions: one row for each time a run was judged by rules.",
     source="gate",
     key=("decision_id",),
     replace="key",
@@ -483,11 +485,11 @@ GATE_DECISIONS = Table(
         _id("decision", "passed, blocked or not_judged.", "the rules"),
         _text("reason", "Why, in sentences.", "the rules"),
         Column("decided_at", "timestamp", "When the decision was made.", "clock of the gate", nullable=False),
-        _json("rules", "The rules, as their file says them.", "the file of rules"),
-        _text("rules_digest", "Digest of the rules; the same for rules that say the same.", "hash of the rules"),
-        _json("results", "What each bound was held against, as a list of objects.", "computed"),
-        _json("notes", "What was noticed and not decisive, as a list of texts.", "computed"),
-        _text("read_from", "warehouse, or api if the runs were read from Weave itself.", "the command"),
+        _json("rules", "The rules, as their file states them.", "the rules file"),
+        _text("rules_digest", "Digest of the rules; equal for rules that say the same.", "hash of the rules"),
+        _json("results", "Each bound with the value it was checked against, as a list of objects.", "computed"),
+        _json("notes", "What was noticed but not decisive, as a list of strings.", "computed"),
+        _text("read_from", "warehouse, or api if the runs were read straight from Weave.", "the command"),
         _text("connector_version", "Version of weave_eval.", "the package"),
     ),
     has_extra=False,
@@ -533,4 +535,4 @@ OBJECT_TABLES = tables_from("objects")
 """Tables of versions of objects."""
 
 RECORD_TABLES = tables_from("load", "gate")
-"""Tables about loads and decisions, which no answer of Weave's fills."""
+"""Tables about loads and decisions, which are not read from Weave."""

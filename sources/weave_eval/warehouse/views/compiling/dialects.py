@@ -2,7 +2,8 @@
 
 Views are written in DuckDB's SQL, with four functions that no warehouse has: `json_text(x)`, the text of a JSON value;
 `seconds_between(a, b)` and `days_between(a, b)`, with fractions; and, joined to a table, `json_fields(x) AS f(name,
-value)`: a row for each field of a JSON object, its value as text (texts bare), and none where `x` is no object.
+value)`: a row for each field of a JSON object, its value as text (strings unquoted), and none where `x` is not
+an object.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from sqlglot import exp
 
 from ..dialect import Dialect
 
-Path = Callable[[str], tuple[str, ...]]
+FullName = Callable[[str], tuple[str, ...]]
 """Gives the full name of a table or view in its parts, as the warehouse stores them."""
 
 MARK = "made_by_weave_eval"
-"""A CTE that every view carries, which tells a view made here and what it was made from."""
+"""A CTE that every view carries, which marks a view as made here, and says what it was made from."""
 
 
 @lru_cache(maxsize=128)
@@ -35,7 +36,7 @@ def relations(sql: str) -> list[str]:
     return [name for name in dict.fromkeys(named) if name not in known]
 
 
-def translated(sql: str, dialect: Dialect, path: Path, mark: str = "") -> str:
+def translated(sql: str, dialect: Dialect, path: FullName, mark: str = "") -> str:
     """A view's query in a warehouse's SQL, on tables with their full names, with `mark` in it if given."""
     tree = _parsed(sql).copy()
     read = set(relations(sql))

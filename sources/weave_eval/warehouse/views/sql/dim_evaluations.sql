@@ -1,13 +1,13 @@
 -- Evaluations: one row for each version of an evaluation that has runs.
 -- key: evaluation_id
 -- evaluation_id: Version of the evaluation: its ref, or project and name where it has none.
--- version_index: Number of the version, from 0; null for evaluations that were only named.
+-- version_index: Number of the version, from 0; null for evaluations logged by name only.
 -- created_at: When the version was made.
 -- trials_per_row: How often the evaluation runs each input.
 -- first_run_at: When its first run started.
 -- last_run_at: When its newest run started.
--- run_count: Runs of the version.
--- row_count: Most rows that a completed run of the version has.
+-- run_count: Number of runs of the version.
+-- row_count: Most rows in any completed run of the version.
 -- is_newest: Whether no other version of the evaluation has a newer run.
 SELECT
   v.evaluation_id,

@@ -1,6 +1,6 @@
--- Input fields: one row for each top-level field of an input, to slice by.
+-- Input fields: one row for each top-level field of an input, to slice results by.
 -- key: input_id, field_name
--- input_id: Input, as one column: the project and the digest.
+-- input_id: The input's key in one column: project and digest.
 -- field_name: Name of the field.
 -- field_value: Value of the field as text; JSON text for lists, objects, numbers and booleans.
 SELECT

@@ -1,6 +1,6 @@
 -- Inputs: one row for each distinct input of a project.
 -- key: input_id
--- input_id: Input, as one column: the project and the digest.
+-- input_id: The input's key in one column: project and digest.
 -- input_text: The input as JSON text.
 SELECT
   project_id || ':' || row_digest AS input_id,

@@ -1,11 +1,11 @@
 -- Models: one row for each version of a model that has runs.
 -- key: model_id
 -- model_id: Version of the model: its ref, or project and name where it has none.
--- version_index: Number of the version, from 0; null for models that were only named.
+-- version_index: Number of the version, from 0; null for models logged by name only.
 -- created_at: When the version was made.
 -- first_run_at: When its first run started.
 -- last_run_at: When its newest run started.
--- run_count: Runs of the version.
+-- run_count: Number of runs of the version.
 -- is_newest: Whether no other version of the model has a newer run.
 SELECT
   v.model_id,

@@ -1,4 +1,4 @@
--- Scorers of runs: one row for each scorer version that a run's evaluation names.
+-- Scorers of runs: one row for each scorer version named by a run's evaluation.
 -- key: run_id, scorer_ref
 -- scorer_name: Name of the scorer.
 -- scorer_ref: Weave ref of the scorer's version.

@@ -1,11 +1,11 @@
--- Runs: one row for each run that exists in Weave and whose rows, trials and scores are all there.
+-- Runs: one row for each run that exists in Weave and is loaded with all its rows, trials and scores.
 -- key: run_id
 -- run_name: Name to show: the display name, else the evaluation's name.
 -- evaluation_id: Version of the evaluation: its ref, or project and name where it has none; joins dim_evaluations.
 -- model_id: Version of the model: its ref, or project and name where it has none; joins dim_models.
 -- duration_seconds: Time from start to end, in seconds; null while running.
--- is_reconciled: Whether counts and scorer stats agree with Weave; null while unproven.
--- expected_trial_count: Trials that were started: the most of those loaded and the trial calls that Weave counts.
+-- is_reconciled: Whether counts and scorer stats agree with Weave; null until compared.
+-- expected_trial_count: Trials that were started: the trials loaded or the trial calls that Weave counts, whichever is more.
 SELECT
   r.run_id,
   r.project_id,

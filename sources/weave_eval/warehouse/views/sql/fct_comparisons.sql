@@ -1,26 +1,26 @@
--- Comparisons: one row for two runs of a project and a metric, on the rows they share; filter by both runs.
+-- Comparisons: one row for each pair of a project's runs and each metric, on the rows they share; filter by both runs.
 -- key: baseline_run_id, run_id, metric
--- baseline_run_id: Run that is compared with (A).
--- run_id: Run that is judged (B).
+-- baseline_run_id: Baseline run (A).
+-- run_id: Run compared with the baseline (B).
 -- metric: Scorer and path as one name, such as correct or tone.polite.
 -- baseline_model_id: Version of the model in A.
 -- is_binary: Whether all values of both runs are true or false.
 -- common_row_count: Rows that both runs have a value for.
 -- baseline_row_count: Rows that A has a value for.
 -- row_count: Rows that B has a value for.
--- improved_count: Common rows that are better in B, if more is better.
+-- improved_count: Common rows that are better in B, taking higher as better.
 -- regressed_count: Common rows that are worse in B.
 -- baseline_mean: Mean of the common rows in A.
 -- mean_value: Mean of the common rows in B.
--- difference: Mean difference of the common rows, B less A.
+-- difference: Mean difference of the common rows, B minus A.
 -- standard_error: Standard error of the difference.
 -- difference_low: Lower end of the difference's 95 % interval (paired t).
 -- difference_high: Upper end of the difference's 95 % interval (paired t).
 -- p_value: Two-sided p of the exact sign test on improved and regressed rows; exact McNemar's test for pass or fail.
--- is_significant: Whether p_value is below 0.05 for pass or fail; whether the interval leaves out 0 for numbers.
+-- is_significant: Whether p_value is below 0.05 for pass or fail; for numbers, whether the interval excludes 0.
 -- is_same_dataset: Whether both runs have values for the same rows.
--- is_same_scorer: Whether both used the same version of the scorer; null where it is not known.
--- is_comparable: Whether both runs are completed and reconciled, over the same rows, with no other scorer version.
+-- is_same_scorer: Whether both used the same version of the scorer; null if unknown.
+-- is_comparable: Whether both runs are completed and reconciled, over the same rows, with no difference in scorer version.
 WITH digit AS (
   SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4
   UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9

@@ -1,12 +1,12 @@
--- Coverage: one row for each evaluation and model version of a project: was it run, on how much, how long ago?
+-- Coverage: one row for each evaluation and model version of a project: was it run, on how many rows, how long ago?
 -- key: project_id, evaluation_name, model_id
 -- run_count: Completed runs.
 -- last_run_id: Newest completed run.
--- last_started_at: When it started.
+-- last_started_at: When the newest completed run started.
 -- days_since_last_run: Days since then.
 -- input_count: Rows of the newest version of the evaluation.
--- covered_count: How many of them the newest completed run has.
--- coverage: Share of them, 0 to 1.
+-- covered_count: How many of those rows the newest completed run has.
+-- coverage: Share of those rows that it has, 0 to 1.
 -- is_newest_model: Whether no other version of the model has a newer run.
 WITH current_input AS (
   SELECT DISTINCT e.project_id, e.evaluation_name, c.row_digest

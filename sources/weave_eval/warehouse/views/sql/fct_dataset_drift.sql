@@ -1,10 +1,10 @@
--- Dataset drift: one row for each completed run that follows another of the same evaluation: how its rows differ.
+-- Dataset drift: one row for each completed run that follows another of the same evaluation: how their rows differ.
 -- key: run_id
 -- run_started_at: When the run started.
--- previous_run_id: Completed run of the same evaluation before it.
+-- previous_run_id: Previous completed run of the same evaluation.
 -- dataset_ref: Weave ref of the dataset's version.
 -- previous_dataset_ref: Weave ref of the previous run's dataset.
--- is_same_dataset: Whether both name the same version of the dataset; null where one names none.
+-- is_same_dataset: Whether both name the same version of the dataset; null if either names none.
 -- common_row_count: Rows that both have.
 -- added_row_count: Rows that only this run has.
 -- removed_row_count: Rows that only the previous run has.

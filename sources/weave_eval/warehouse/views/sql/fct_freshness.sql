@@ -1,16 +1,16 @@
 -- Freshness: one row for each project: how fresh, complete and proven its tables are.
 -- key: project_id
 -- last_run_started_at: When the newest run started.
--- last_run_finished_at: When a run ended last.
--- last_sync_finished_at: When a load succeeded last; one that finds nothing new is recorded every few hours.
+-- last_run_finished_at: When a run last ended.
+-- last_sync_finished_at: When a load last succeeded; loads that find nothing new are recorded only every few hours.
 -- days_since_sync: Days since then.
--- last_failure_at: When a load failed last.
--- last_error: What ended it; null if a later load succeeded.
+-- last_failure_at: When a load last failed.
+-- last_error: What ended the failed load; null if a later one succeeded.
 -- run_count: Runs that exist in Weave.
 -- running_count: Runs that have not ended.
--- unreconciled_count: Ended runs that do not agree with what Weave says of them.
--- unproven_count: Ended runs that were not compared yet.
--- is_complete: Whether every ended run is proven and agrees, and no later load has failed.
+-- unreconciled_count: Ended runs that do not agree with what Weave says about them.
+-- unproven_count: Ended runs that have not been compared with Weave yet.
+-- is_complete: Whether every ended run is proven to agree with Weave, and no load has failed since the last success.
 WITH run_ AS (
   SELECT
     r.project_id,

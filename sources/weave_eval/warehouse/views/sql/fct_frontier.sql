@@ -1,11 +1,11 @@
--- Frontier: one row for each entry of the leaderboard with cost and latency: is any other better in every way?
+-- Frontier: one row for each leaderboard entry that has cost and latency: does another model beat it?
 -- key: run_id, metric
 -- metric: Scorer and path as one name, such as correct or tone.polite.
 -- mean_value: Quality: mean of the rows' means.
 -- cost_per_trial: Mean cost of a trial, in US dollars.
 -- latency_p50: Median latency, in seconds.
 -- dominated_by_count: Models that are at least as good, as cheap and as fast, and better in one of the three.
--- is_on_frontier: Whether there is no such model.
+-- is_on_frontier: Whether no other model dominates it.
 SELECT
   a.run_id,
   a.project_id,

@@ -1,4 +1,4 @@
--- Gate decisions: one row for each decision about a run that exists, with the names of the run.
+-- Gate decisions: one row for each decision about a run that still exists, with the run's names.
 -- key: decision_id
 -- is_latest: Whether it is the newest decision about the run under the same rules.
 -- run_started_at: When the run started.

@@ -1,8 +1,8 @@
 -- Leaderboard: one row for each evaluation version, metric and model version: its latest completed full run, ranked.
 -- key: run_id, metric
 -- metric: Scorer and path as one name, such as correct or tone.polite.
--- rank: Place among the models of the same evaluation version and metric, from 1, if more is better.
--- model_count: Models that are ranked together.
+-- rank: Place among the models of the same evaluation version and metric, from 1, taking higher as better.
+-- model_count: Number of models ranked together.
 -- is_newest_evaluation: Whether no other version of the evaluation has a newer run.
 -- row_count: Rows that have a value.
 -- mean_value: Mean of the rows' means; true counts 1 and false 0.

@@ -1,8 +1,8 @@
--- Missing scores: one row for each run and metric of its evaluation: how many of the trials lack the score, and what they would change.
+-- Missing scores: one row for each run and metric of its evaluation: how many of the trials lack the score, and what difference they make.
 -- key: run_id, metric
 -- metric: Scorer and path as one name, such as correct or tone.polite.
 -- run_started_at: When the run started.
--- expected_trial_count: Trials that were started: the most of those loaded and the trial calls that Weave counts.
+-- expected_trial_count: Trials that were started: the trials loaded or the trial calls that Weave counts, whichever is more.
 -- scored_count: Trials that have a value.
 -- missing_count: Trials without one, most often because the model or the scorer raised.
 -- missing_rate: Share of trials without a value, 0 to 1.

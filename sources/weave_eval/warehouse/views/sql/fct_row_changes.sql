@@ -1,15 +1,15 @@
 -- Row changes: one row for each input and metric that two runs of a project share; filter by both runs.
 -- key: baseline_run_id, run_id, row_digest, metric
--- baseline_run_id: Run that is compared with (A).
--- run_id: Run that is judged (B).
+-- baseline_run_id: Baseline run (A).
+-- run_id: Run compared with the baseline (B).
 -- input_id: Input; joins dim_inputs.
 -- metric: Scorer and path as one name, such as correct or tone.polite.
 -- baseline_model_id: Version of the model in A.
 -- is_binary: Whether all values of both runs are true or false.
 -- baseline_value: Mean of the row's trials in A.
 -- value: Mean of the row's trials in B.
--- difference: B less A.
--- change: improved, regressed or same, if more is better.
+-- difference: B minus A.
+-- change: improved, regressed or same, taking higher as better.
 SELECT
   a.run_id AS baseline_run_id,
   b.run_id,

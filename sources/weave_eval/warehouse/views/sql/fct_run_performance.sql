@@ -1,8 +1,8 @@
 -- Run performance: one row for each run: errors, latency, tokens and cost of its trials.
 -- key: run_id
 -- run_started_at: When the run started.
--- trial_count: Trials that were loaded.
--- expected_trial_count: Trials that were started: the most of those loaded and the trial calls that Weave counts.
+-- trial_count: Trials loaded.
+-- expected_trial_count: Trials that were started: the trials loaded or the trial calls that Weave counts, whichever is more.
 -- error_count: Trials that raised, or whose prediction or scorer raised.
 -- error_rate: Share of expected trials that raised or are missing, 0 to 1.
 -- latency_mean: Mean latency of the predictions, in seconds.

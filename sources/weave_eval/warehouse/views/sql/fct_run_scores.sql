@@ -6,7 +6,7 @@
 -- row_count: Rows that have a value.
 -- scored_count: Trials that have a value.
 -- pass_count: Trials that passed.
--- passed_row_count: Rows of which every scored trial passed.
+-- passed_row_count: Rows in which every scored trial passed.
 -- mean_value: Mean of the rows' means; true counts 1 and false 0. A row counts once, however many trials it has.
 -- standard_error: Standard error of the mean of the rows' means; null for fewer than two rows.
 -- mean_low: Lower end of the mean's 95 % interval (Student's t over rows).
@@ -14,7 +14,7 @@
 -- pass_rate: Mean of the rows' shares of passed trials, 0 to 1; null unless binary.
 -- pass_rate_low: Lower end of the pass rate's 95 % interval (Wilson 1927, over rows).
 -- pass_rate_high: Upper end of the pass rate's 95 % interval (Wilson 1927, over rows).
--- detectable_difference: Smallest true change of the mean that a second run of as many rows would show with 80 % power at the 5 % level, if rows were not paired; 2.8 standard errors times the root of 2.
+-- detectable_difference: Smallest true change of the mean that a second run with as many rows would show with 80 % power at the 5 % level, if rows were not paired: 2.8 standard errors times the square root of 2.
 -- cost_per_passed_row: Cost of the run's predictions for each passed row, in US dollars.
 SELECT
   g.run_id,

@@ -2,9 +2,9 @@
 -- key: run_id, metric, bucket
 -- metric: Scorer and path as one name, such as correct or tone.polite.
 -- run_started_at: When the run started.
--- bucket: Number of the bucket of ten between the metric's least and greatest value, from 0; or the text that was scored, or true or false.
--- bucket_low: Where the bucket of a number starts.
--- bucket_high: Where it ends; the last one holds its end too.
+-- bucket: Number of the bucket of ten between the metric's lowest and highest value, from 0; or the text itself, or true or false.
+-- bucket_low: Where a bucket of numbers starts.
+-- bucket_high: Where it ends; only the last bucket includes its end.
 -- trial_count: Trials in the bucket.
 -- share: Share of the run's trials with the metric, 0 to 1.
 WITH bound AS (

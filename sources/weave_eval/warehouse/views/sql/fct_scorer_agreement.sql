@@ -1,14 +1,14 @@
--- Scorer agreement: one row for two pass/fail metrics of a run: do they say the same of the same trials?
+-- Scorer agreement: one row for each pair of a run's pass/fail metrics: do they give the same trials the same verdict?
 -- key: run_id, metric_a, metric_b
 -- metric_a: First metric, by name.
 -- metric_b: Second metric.
--- trial_count: Trials that have both.
+-- trial_count: Trials that have both metrics.
 -- both_pass_count: Trials that pass both.
 -- both_fail_count: Trials that fail both.
 -- only_a_count: Trials that pass only the first.
 -- only_b_count: Trials that pass only the second.
 -- agreement: Share of trials on which they agree, 0 to 1.
--- kappa: Agreement beyond chance, at most 1 (Cohen 1960); null where chance alone would make them agree always.
+-- kappa: Agreement beyond chance, at most 1 (Cohen 1960); null where chance alone would make them always agree.
 WITH pair AS (
   SELECT
     a.run_id,

@@ -1,15 +1,15 @@
--- Scorer changes: one row for each run and metric whose scorer has another version than in the run before it of the same model and evaluation.
+-- Scorer changes: one row for each run and metric whose scorer changed version since the previous run of the same model and evaluation.
 -- key: run_id, metric
 -- run_id: First run with the new version.
--- previous_run_id: Completed run of the same model version and evaluation before it.
+-- previous_run_id: Previous completed run of the same model version and evaluation.
 -- metric: Scorer and path as one name, such as correct or tone.polite.
 -- run_started_at: When the run started.
 -- scorer_ref: Weave ref of the new version.
--- previous_scorer_ref: Weave ref of the version before.
+-- previous_scorer_ref: Weave ref of the previous version.
 -- common_row_count: Rows that both runs have a value for.
--- previous_mean: Mean of the common rows with the version before.
+-- previous_mean: Mean of the common rows with the previous version.
 -- mean_value: Mean of the common rows with the new version.
--- difference: New less before: the effect of the scorer, as far as the model answered alike.
+-- difference: New minus previous: the effect of the scorer, insofar as the model gave the same answers.
 WITH scorer AS (
   SELECT run_id, scorer_name, MIN(scorer_ref) AS scorer_ref
   FROM dim_run_scorers

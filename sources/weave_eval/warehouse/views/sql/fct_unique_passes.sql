@@ -1,11 +1,11 @@
--- Unique passes: one row for each input that just one model of an evaluation passes, over the latest run of each model.
+-- Unique passes: one row for each input that only one model of an evaluation passes, over the latest run of each model.
 -- key: evaluation_id, row_digest, metric
 -- input_id: Input; joins dim_inputs.
 -- metric: Scorer and path as one name, such as correct or tone.polite.
--- model_count: Models that were scored on the input.
+-- model_count: Number of models scored on the input.
 -- model_id: Version of the model that passes.
 -- model_name: Name of the model that passes.
--- run_id: Run in which it does.
+-- run_id: Run in which that model passes.
 SELECT
   s.project_id,
   s.evaluation_id,

@@ -3,10 +3,10 @@
 -- input_id: Input; joins dim_inputs.
 -- metric: Scorer and path as one name, such as correct or tone.polite.
 -- rank: Place within the evaluation version and metric, from 1 for the lowest mean.
--- model_count: Models that were scored on the input.
+-- model_count: Number of models scored on the input.
 -- failed_model_count: Models with a trial that did not pass; null unless binary.
 -- mean_value: Mean over the models.
--- lowest_value: Mean of the trials of the model that did worst.
+-- lowest_value: Mean over the trials of the model that did worst.
 SELECT
   s.project_id,
   s.evaluation_id,
