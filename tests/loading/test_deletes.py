@@ -187,6 +187,7 @@ def test_removed_it_goes_with_all_its_rows_and_no_others(place: Place, *, is_ful
     assert (status.runs, status.deleted_runs) == ({"completed": 2}, 0)
 
 
+@pytest.mark.slow
 def test_scores_and_stats_of_a_removed_run_go_too(place: Place) -> None:
     gone, kept = place.server.bulk(PROJECT, runs=2, rows=2, trials=2, scorers=2, start=days_ago(1))
     place.load()
@@ -197,6 +198,7 @@ def test_scores_and_stats_of_a_removed_run_go_too(place: Place) -> None:
     assert rows_of(place.tables(), kept) == rows_of(before, kept)
 
 
+@pytest.mark.slow
 def test_the_last_run_of_a_project_is_marked_too(place: Place) -> None:
     (only,) = place.server.bulk(PROJECT, rows=2, start=days_ago(1))
     place.load()

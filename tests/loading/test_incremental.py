@@ -56,6 +56,7 @@ def test_an_unchanged_project_costs_its_listing(place: Place) -> None:
     assert load_count(place.file) == packages
 
 
+@pytest.mark.slow
 def test_an_unchanged_project_of_every_kind_of_run(sdk_project: Any, tmp_path: Path) -> None:
     place = Place(sdk_project.server, sdk_project.name, tmp_path)
     place.load()
@@ -85,6 +86,7 @@ def test_a_new_run_alone_is_read(place: Place) -> None:
     assert [row for row in place.lasting()["trials"] if row["run_id"] in old] == before["trials"]
 
 
+@pytest.mark.slow
 def test_a_run_that_started_before_the_latest_one_is_found_too(place: Place) -> None:
     bulk(place, start=days_ago(1))
     place.load()
@@ -93,6 +95,7 @@ def test_a_run_that_started_before_the_latest_one_is_found_too(place: Place) -> 
     assert runs_read(place.server) == {late}
 
 
+@pytest.mark.slow
 def test_a_renamed_run_is_read_again(place: Place) -> None:
     live = LiveRun.start(place.server, PROJECT)
     live.add_trial({"seat": 1}, "window")
@@ -135,7 +138,7 @@ def test_a_run_that_grew_although_it_was_finished(place: Place) -> None:
     assert run["finished_at"].isoformat() == live.call["ended_at"].replace("Z", "+00:00")
 
 
-@pytest.mark.parametrize("is_finished", [False, True])
+@pytest.mark.parametrize("is_finished", with_slow(False, True))
 def test_a_run_that_shrank_to_nothing(place: Place, *, is_finished: bool) -> None:
     (kept,) = bulk(place)
     live = LiveRun.start(place.server, PROJECT)
@@ -154,6 +157,7 @@ def test_a_run_that_shrank_to_nothing(place: Place, *, is_finished: bool) -> Non
     assert counts == {kept: 3, live.run_id: 0}
 
 
+@pytest.mark.slow
 def test_a_run_that_shrank(place: Place) -> None:
     (run_id,) = bulk(place, trials=2, scorers=2)
     place.load()
@@ -185,6 +189,7 @@ def test_an_old_open_run_is_read_a_last_time_and_given_up(place: Place) -> None:
     assert runs_read(place.server) == set()
 
 
+@pytest.mark.slow
 def test_a_run_grows_old_while_it_is_watched(place: Place) -> None:
     (open_run,) = bulk(place, is_finished=False, start=days_ago(1))
     place.load()
@@ -193,6 +198,7 @@ def test_a_run_grows_old_while_it_is_watched(place: Place) -> None:
     assert place.statuses() == {open_run: "abandoned"}
 
 
+@pytest.mark.slow
 def test_a_run_that_was_given_up_and_ends_after_all(place: Place) -> None:
     (open_run,) = bulk(place, is_finished=False, start=days_ago(3))
     place.load(abandon_after_days=2)
@@ -201,6 +207,7 @@ def test_a_run_that_was_given_up_and_ends_after_all(place: Place) -> None:
     assert place.statuses() == {open_run: "completed"}
 
 
+@pytest.mark.slow
 def test_changes_are_looked_for_as_far_back_as_wanted(place: Place) -> None:
     (old,) = bulk(place, start=days_ago(20), name="old")
     (recent,) = bulk(place, start=days_ago(5), name="recent")
@@ -212,6 +219,7 @@ def test_changes_are_looked_for_as_far_back_as_wanted(place: Place) -> None:
     assert runs_read(place.server) == {recent}
 
 
+@pytest.mark.slow
 def test_an_open_run_is_followed_however_old_it_is(place: Place) -> None:
     (old,) = bulk(place, start=days_ago(30), is_finished=False, name="old")
     bulk(place, start=days_ago(0.5), name="latest")
@@ -237,6 +245,7 @@ def test_requests_stay_within_the_budget(place: Place) -> None:
     assert counted["listing"] == 1
 
 
+@pytest.mark.slow
 def test_no_request_is_made_for_a_single_prediction(place: Place) -> None:
     (run_id,) = bulk(place, rows=40, trials=2)
     place.load()
@@ -257,6 +266,7 @@ def test_a_fresh_machine_goes_on_from_the_warehouse(place: Place) -> None:
     assert runs_read(place.server) == {new}
 
 
+@pytest.mark.slow
 def test_the_first_machine_learns_what_the_second_did(place: Place) -> None:
     (old,) = bulk(place)
     place.load(machine="first")
@@ -284,6 +294,7 @@ def test_a_load_that_fails_keeps_the_chunks_before(place: Place, tmp_path: Path,
     assert place.lasting() == undisturbed.lasting()
 
 
+@pytest.mark.slow
 def test_chunks_load_what_one_package_loads(place: Place, tmp_path: Path) -> None:
     bulk(place, 5, rows=4, trials=2, scorers=2)
     place.load()
@@ -304,6 +315,7 @@ def test_pages_that_are_too_large_are_not_asked_for_behind_the_last_row(place: P
     assert place.trial_counts() == {run: 6}
 
 
+@pytest.mark.slow
 def test_a_package_that_is_large_enough_takes_no_further_runs(place: Place, tmp_path: Path) -> None:
     bulk(place, 30)
     place.load()
@@ -323,6 +335,7 @@ def test_a_range_is_read_whatever_was_read_before_and_leaves_the_cursor(place: P
     assert runs_read(place.server) == set()
 
 
+@pytest.mark.slow
 def test_a_range_before_the_first_load(place: Place) -> None:
     runs = bulk(place, 3, start=days_ago(3), seconds_apart=86_400)
     place.load(since=days_ago(2.5))
@@ -331,6 +344,7 @@ def test_a_range_before_the_first_load(place: Place) -> None:
     assert runs_read(place.server) == set(runs)
 
 
+@pytest.mark.slow
 def test_the_ends_of_a_range(place: Place) -> None:
     runs = bulk(place, 3, start="2026-03-01T12:00:00+00:00", seconds_apart=3600)
     place.load(since="2026-03-01T12:00:00Z", until="2026-03-01 14:00:00")
@@ -365,7 +379,7 @@ def test_a_time_that_is_none(place: Place) -> None:
         place.load(since="yesterday")
 
 
-@pytest.mark.parametrize("setting", ["evaluations", "models"])
+@pytest.mark.parametrize("setting", with_slow("evaluations", "models"))
 def test_runs_of_one_evaluation_or_model(place: Place, setting: str) -> None:
     (north,) = bulk(place, name="north")
     (south,) = bulk(place, name="south", start=days_ago(0.02))
@@ -380,6 +394,7 @@ def test_runs_of_one_evaluation_or_model(place: Place, setting: str) -> None:
     assert set(place.statuses()) == {north, south}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["evaluations", "models"])
 def test_runs_of_one_version_of_an_evaluation_or_model(place: Place, setting: str) -> None:
     (north,) = bulk(place, name="north")
@@ -393,6 +408,7 @@ def test_runs_of_one_version_of_an_evaluation_or_model(place: Place, setting: st
     assert place.load(**version).report.runs_listed == 0
 
 
+@pytest.mark.slow
 def test_a_run_that_is_gone_goes_with_a_full_load(place: Place) -> None:
     gone, *kept = bulk(place, 3)
     place.load()
@@ -407,6 +423,7 @@ def test_a_run_that_is_gone_goes_with_a_full_load(place: Place) -> None:
     assert runs_read(place.server) == set()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_gone_is_marked_and_kept(place: Place) -> None:
     gone, kept = bulk(place, 2)
     place.load()
@@ -424,6 +441,7 @@ def test_a_run_that_is_gone_is_marked_and_kept(place: Place) -> None:
     assert place.tables() == tables
 
 
+@pytest.mark.slow
 def test_a_run_that_is_gone_is_removed_where_that_is_wanted(place: Place) -> None:
     gone, _ = bulk(place, 2)
     place.load()
@@ -434,6 +452,7 @@ def test_a_run_that_is_gone_is_removed_where_that_is_wanted(place: Place) -> Non
     assert place.lasting() == expected
 
 
+@pytest.mark.slow
 def test_a_full_load_of_a_project_without_runs_left(place: Place) -> None:
     runs = bulk(place, 2)
     place.load()
@@ -443,6 +462,7 @@ def test_a_full_load_of_a_project_without_runs_left(place: Place) -> None:
         assert place.tables()[table] == [], table
 
 
+@pytest.mark.slow
 def test_a_full_load_reads_what_changed_beyond_the_lookback(place: Place) -> None:
     (old,) = bulk(place, start=days_ago(40), name="old")
     bulk(place, name="latest")
@@ -469,6 +489,7 @@ def test_projects_in_one_dataset_leave_each_other_alone(place: Place) -> None:
     assert {name: mine[name] for name in before} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed", with_slow({"page_rows": 2}, {"page_rows": 1}, {"max_page_bytes": 3000}, {"parallelism": 1})
 )

@@ -117,7 +117,9 @@ def printed(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture)
         yield lambda: "".join(capfd.readouterr()) + caplog.text
 
 
-@pytest.mark.parametrize("name", sorted(RULES))
+@pytest.mark.parametrize(
+    "name", ["preset", *(pytest.param(name, marks=pytest.mark.slow) for name in ("drop", "hash", "truncate"))]
+)
 def test_what_is_blocked_is_nowhere(
     server: WeaveServer, tmp_path: Path, seen: list[str], printed: Callable[[], str], name: str
 ) -> None:
@@ -164,6 +166,7 @@ def test_rules_bind_the_rebuilt_trials_too(
         assert words_in(path.read_bytes() if path.is_file() else b"") == set(), path
 
 
+@pytest.mark.slow
 def test_marking_a_deleted_run_brings_nothing_back(server: WeaveServer, tmp_path: Path, seen: list[str]) -> None:
     run_id = fill(server)
     place = Place(server, PROJECT, tmp_path)
@@ -189,6 +192,7 @@ def test_hashing_a_deleted_run_again_changes_nothing(server: WeaveServer, tmp_pa
     assert {name for name in before if before[name] != after[name]} == {"deleted_at", "_dlt_load_id"}
 
 
+@pytest.mark.slow
 def test_equal_values_have_equal_hashes(server: WeaveServer, tmp_path: Path) -> None:
     fill(server)
     place = Place(server, PROJECT, tmp_path)

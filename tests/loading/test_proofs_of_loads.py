@@ -27,7 +27,10 @@ from weave_eval.weave.pages import RunSummary
 PROJECT = "acme/support-bot"
 
 
-@pytest.fixture(scope="module", params=[{}, {"quirks": True}], ids=["in memory", "clickhouse"])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param({}, id="in memory"), pytest.param({"quirks": True}, id="clickhouse", marks=pytest.mark.slow)],
+)
 def loaded(
     weave_server: WeaveServer,
     sdk_snapshot: Snapshot,
@@ -140,6 +143,7 @@ def test_a_run_that_never_agrees_is_read_twice_and_told(
     assert status["unreconciled_runs"] == 1
 
 
+@pytest.mark.slow
 def test_verify_settles_it_once_weave_is_right_again(
     server: WeaveServer, falsify: Callable[[str, int], None], tmp_path: Path
 ) -> None:
@@ -164,6 +168,7 @@ def test_a_run_that_agrees_the_second_time_is_well(
     assert "not reconciled" not in run("status")[1]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_still_running_may_differ(
     server: WeaveServer, falsify: Callable[[str, int], None], tmp_path: Path
 ) -> None:
@@ -210,6 +215,7 @@ def test_rows_that_the_warehouse_lost_are_loaded_again(
     }
 
 
+@pytest.mark.slow
 def test_every_kind_of_run_is_proven_again_after_it_changed(sdk_project: Project, tmp_path: Path) -> None:
     place = Place(sdk_project.server, sdk_project.name, tmp_path)
     place.load()

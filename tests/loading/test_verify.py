@@ -223,6 +223,7 @@ def place(server: WeaveServer, tmp_path: Path) -> Place:
     return Place(server, PROJECT, tmp_path)
 
 
+@pytest.mark.slow
 def test_before_the_first_load_everything_is_missing(place: Place) -> None:
     runs = place.server.bulk(PROJECT, runs=2, rows=2)
     dry = verify(place, is_dry_run=True)
@@ -233,6 +234,7 @@ def test_before_the_first_load_everything_is_missing(place: Place) -> None:
     assert verify(place).findings.is_clean
 
 
+@pytest.mark.slow
 def test_one_run_that_grew_among_many_is_found(place: Place) -> None:
     runs = place.server.bulk(PROJECT, runs=130, rows=1, scorers=0, start=days_ago(90))
     place.load()
@@ -243,6 +245,7 @@ def test_one_run_that_grew_among_many_is_found(place: Place) -> None:
     assert found.traffic["requests"] == 2 + 2  # the listing and its end, and a count for each hundred runs
 
 
+@pytest.mark.slow
 def test_changes_that_cancel_out_are_found(place: Place) -> None:
     grown, shrunk, _ = place.server.bulk(PROJECT, runs=3, rows=2, scorers=0, start=days_ago(90))
     place.load()
@@ -251,6 +254,7 @@ def test_changes_that_cancel_out_are_found(place: Place) -> None:
     assert set(verify(place, is_dry_run=True).findings.grown) == {grown, shrunk}
 
 
+@pytest.mark.slow
 def test_a_project_with_runs_of_every_kind_agrees(sdk_project: Project, tmp_path: Path) -> None:
     place = Place(sdk_project.server, sdk_project.name, tmp_path)
     place.load()
@@ -276,6 +280,7 @@ def begin_trial(place: Place, run_id: str) -> str:
     return str(answer.json()["prediction_id"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rules", [[], ["drop trials.finished_at"]])
 def test_a_trial_that_ends_after_its_run_is_found_where_ends_are_kept(place: Place, rules: list[str]) -> None:
     (late, _) = place.server.bulk(PROJECT, runs=2, rows=1, scorers=0, start=days_ago(90))
@@ -287,6 +292,7 @@ def test_a_trial_that_ends_after_its_run_is_found_where_ends_are_kept(place: Pla
     assert verify(place, privacy=rules).findings.is_clean
 
 
+@pytest.mark.slow
 def test_the_trials_of_a_run_with_very_many_are_counted(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("weave_eval.loading.trial_changes._TRIALS_TOGETHER", 2)
     small, large, grown = (place.server.bulk(PROJECT, rows=n, scorers=0, start=days_ago(90))[0] for n in (2, 3, 4))
@@ -307,6 +313,7 @@ def test_an_old_open_run_that_is_missing_is_read_as_abandoned(place: Place) -> N
     assert place.load().status == "unchanged"
 
 
+@pytest.mark.slow
 def test_projects_leave_each_other_alone(place: Place) -> None:
     place.server.bulk(PROJECT, rows=2, start=days_ago(60))
     (other_run,) = place.server.bulk(OTHER_PROJECT, rows=2, start=days_ago(60))

@@ -54,7 +54,7 @@ class Poisoned:
 
 SCORES = [
     pytest.param(REF, id="ref"),
-    pytest.param(None, id="null"),
+    pytest.param(None, id="null", marks=pytest.mark.slow),
     pytest.param([0.5, "listed"], id="list", marks=pytest.mark.slow),
     pytest.param("bare text", id="text", marks=pytest.mark.slow),
 ]
@@ -154,8 +154,11 @@ def verify(place: Place) -> Findings:
     return verify_project(place.settings(), place.profile, options, is_dry_run=True).findings
 
 
-@pytest.mark.parametrize("page_rows", [2, 500])
-@pytest.mark.parametrize("settings", [{}, {"quirks": True}], ids=["in memory", "clickhouse"])
+@pytest.mark.parametrize("page_rows", [2, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "settings",
+    [pytest.param({}, id="in memory", marks=pytest.mark.slow), pytest.param({"quirks": True}, id="clickhouse")],
+)
 def test_pages_of_any_size(server: WeaveServer, tmp_path: Path, settings: dict[str, Any], page_rows: int) -> None:
     server.configure(**settings)
     (run_id,) = server.bulk(PROJECT, rows=ROWS, trials=TRIALS, scorers=1, start=days_ago(1))

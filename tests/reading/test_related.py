@@ -106,6 +106,7 @@ def annotation_ref(server: WeaveServer) -> str:
     return f"weave:///{PROJECT}/object/warmth:{digest}"
 
 
+@pytest.mark.slow
 def test_feedback_on_a_run_of_a_year_ago_is_found_by_the_next_load(sdk_project: Project, tmp_path: Path) -> None:
     server, ids = sdk_project.server, sdk_project.ids
     for run_id in (ids["class_model"], ids["v2"]):

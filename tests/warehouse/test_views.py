@@ -190,16 +190,27 @@ def made_views(file: Path) -> set[tuple[str, str]]:
         return set(connection.execute(query).fetchall())
 
 
+@pytest.fixture(scope="module")
+def loaded(weave_server: WeaveServer, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A file that two runs were loaded into, for tests that only look."""
+    weave_server.clear_faults()
+    weave_server.configure()
+    weave_server.reset()
+    weave_server.bulk(PROJECT, runs=2, rows=3)
+    place = Place(weave_server, PROJECT, tmp_path_factory.mktemp("loaded"))
+    assert place.load().report.warnings == []
+    return place
+
+
 class TestLoads:
     """What loads leave."""
 
-    def test_a_first_load_leaves_every_view(self, place: Place, server: WeaveServer) -> None:
-        server.bulk(PROJECT, runs=2, rows=3)
-        assert place.load().report.warnings == []
+    def test_a_first_load_leaves_every_view(self, loaded: Place) -> None:
+        found = {view.name: rows_of(loaded.file, view) for view in views()}
         for view in views():
-            rows = rows_of(place.file, view)
+            rows = found[view.name]
             assert rows == [] or [*rows[0]] == [column.name for column in view.columns]
-        assert {view.name for view in views() if rows_of(place.file, view)} >= {"dim_runs", "fct_trials", "fct_scores"}
+        assert {name for name, rows in found.items() if rows} >= {"dim_runs", "fct_trials", "fct_scores"}
 
     def test_a_range_without_runs_leaves_every_view(self, place: Place, server: WeaveServer) -> None:
         server.bulk(PROJECT, runs=1, rows=3)
@@ -207,10 +218,8 @@ class TestLoads:
         assert {name for _, name in made_views(place.file)} == set(view_names())
         assert all(rows_of(place.file, view) == [] for view in views() if view.name != "fct_freshness")
 
-    def test_comments_tell_what_views_and_columns_are(self, place: Place, server: WeaveServer) -> None:
-        server.bulk(PROJECT, runs=1, rows=3)
-        place.load()
-        with duckdb.connect(str(place.file), read_only=True) as connection:
+    def test_comments_tell_what_views_and_columns_are(self, loaded: Place) -> None:
+        with duckdb.connect(str(loaded.file), read_only=True) as connection:
             of_views = "SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'weave'"
             assert dict(connection.execute(of_views).fetchall()) == {view.name: view.description for view in views()}
             of_columns = "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'fct_run_scores'"
@@ -218,12 +227,14 @@ class TestLoads:
             found = dict(connection.execute(of_columns).fetchall())
         assert found == {column.name: column.description for column in view.columns}
 
-    def test_every_view_is_planned(self, place: Place, server: WeaveServer) -> None:
-        server.bulk(PROJECT, runs=1, rows=3)
-        place.load()
-        with duckdb.connect(str(place.file), read_only=True) as connection:
+    def test_every_view_is_planned(self, loaded: Place) -> None:
+        with duckdb.connect(str(loaded.file), read_only=True) as connection:
             for view in views():
                 assert connection.execute(EXPLAINED.format(view.name)).fetchall()
+
+    def test_a_file_that_was_moved_still_answers(self, loaded: Place, tmp_path: Path) -> None:
+        moved = Path(shutil.copy(loaded.file, tmp_path / "moved.duckdb"))
+        assert len(rows_of(moved, views_by_name()["fct_trials"])) == 6
 
     def test_deleted_runs_are_left_out_everywhere(self, place: Place, server: WeaveServer) -> None:
         gone, *others = server.bulk(PROJECT, runs=3, rows=4, scorers=2)
@@ -236,12 +247,6 @@ class TestLoads:
         found = {view.name: run_ids(rows_of(place.file, view)) for view in views()}
         assert [name for name, ids in found.items() if gone in ids] == []
         assert found["fct_scores"] == set(others)
-
-    def test_a_file_that_was_moved_still_answers(self, place: Place, server: WeaveServer) -> None:
-        server.bulk(PROJECT, runs=2, rows=3)
-        place.load()
-        moved = place.file.rename(place.folder / "moved.duckdb")
-        assert len(rows_of(moved, views_by_name()["fct_trials"])) == 6
 
     def test_the_views_go_to_a_dataset_of_their_own(self, server: WeaveServer, tmp_path: Path) -> None:
         server.bulk(PROJECT, runs=2, rows=3)
