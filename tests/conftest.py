@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.stand_ins.fixtures", "tests.weave_server.fixtures", "tests.demo_file", "tests.evidence"]
+pytest_plugins = [
+    "tests.stand_ins.fixtures",
+    "tests.weave_server.fixtures",
+    "tests.loads",
+    "tests.demo_file",
+    "tests.evidence",
+]
 
 FOREIGN = ("WANDB_", "WF_", "WEAVE_", "SOURCES__", "DESTINATION__", "NETRC")
 OURS = "WEAVE_EVAL_TEST_"

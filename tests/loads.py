@@ -8,7 +8,10 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.tables_of import Tables, lasting, tables_of
+from tests.weave_server.fixtures import PROJECT
 from tests.weave_server.process import KEY, WeaveServer
 from weave_eval import LoadOptions, LoadResult, load_project, resolve_settings
 from weave_eval.settings import Settings
@@ -55,6 +58,12 @@ class Place:
     def trial_counts(self) -> Counter[str]:
         """Trials of each run, by its id."""
         return Counter(trial["run_id"] for trial in self.tables()["trials"])
+
+
+@pytest.fixture
+def place(server: WeaveServer, tmp_path: Path) -> Place:
+    """A place for the project to be loaded into; nothing is there yet, nor in Weave."""
+    return Place(server, PROJECT, tmp_path)
 
 
 @dataclasses.dataclass(frozen=True)

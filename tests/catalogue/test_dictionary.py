@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import duckdb
 import pytest
 
 from scripts.generate import DICTIONARY
+from tests.processes import WEAVE_EVAL
 from weave_eval.catalogue.dictionary import dictionary_markdown, tables_diagram
 from weave_eval.catalogue.relations import references, relations
 from weave_eval.cli.program import main
@@ -122,7 +122,7 @@ def test_certain_references_hold_in_the_demo(demo_file: Path) -> None:
 
 def test_a_reader_that_stops_early_sees_no_traceback() -> None:
     """As in `weave-eval dictionary | head`."""
-    command = [sys.executable, "-c", "import sys; from weave_eval.cli import main; sys.exit(main())", "dictionary"]
+    command = [*WEAVE_EVAL, "dictionary"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         assert writer.stderr is not None

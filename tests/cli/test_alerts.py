@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import WEAVE_EVAL
 from tests.weave_server.process import KEY, WeaveServer
 
-COMMAND = (sys.executable, "-c", "import sys; from weave_eval.cli import main; sys.exit(main())")
 PROJECT = "acme/support-bot"
 HOOK, DSN, PASSWORD = "h00k-secret", "dsn-public-key", "pa55word"
 
@@ -80,7 +79,7 @@ def _environment(server: WeaveServer, monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def load(*arguments: str) -> tuple[int, str, str]:
-    words = [*COMMAND, "load", "--quiet", *arguments]
+    words = [*WEAVE_EVAL, "load", "--quiet", *arguments]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     return done.returncode, done.stdout, done.stderr
 

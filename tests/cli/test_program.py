@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tests.cli.running import PROJECT, WEAVE_EVAL, Run, run_ids, wait_for
+from tests.cli.running import PROJECT, Run, run_ids
+from tests.processes import WEAVE_EVAL, wait_for
 from tests.tables_of import tables_of
 from tests.weave_server.process import KEY, WeaveServer
 from weave_eval.cli.commands import COMMANDS
@@ -132,7 +133,7 @@ def test_sigterm_ends_a_load_soon_and_the_next_one_completes_it(filled: WeaveSer
     environment = {**os.environ, "TMPDIR": str(folder / "scratch")}
     command = [*WEAVE_EVAL, "load", "--project", PROJECT]
     slow = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: bool(filled.requests("eval_results")))
+    wait_for(lambda: filled.requests("eval_results"))
     began = time.monotonic()
     slow.send_signal(signal.SIGTERM)
     try:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.loads import LiveRun, Place, days_ago, delete_calls
 from tests.tables_of import Row, Tables, lasting
+from tests.weave_server.fixtures import PROJECT
 from tests.weave_server.process import WeaveServer
 from weave_eval import LoadOptions, verify_project
 from weave_eval.errors import TransientApiError
 from weave_eval.warehouse.status import project_statuses
 
-PROJECT = "acme/support-bot"
 OF_A_RUN = ("result_rows", "trials", "scores", "scorer_stats", "reconciliations")
 
 
@@ -141,11 +140,6 @@ def test_after_all_that_everything_is_as_it_was(history: History, table: str) ->
     of_the_load = frozenset({"_dlt_load_id", "results_load_id", "synced_at", "checked_at", "load_id"})
     first, last = (lasting(tables, without=of_the_load) for tables in (history.first, history.verified_again))
     assert last[table] == first[table] != []
-
-
-@pytest.fixture
-def place(server: WeaveServer, tmp_path: Path) -> Place:
-    return Place(server, PROJECT, tmp_path)
 
 
 def two_live_runs(server: WeaveServer) -> tuple[str, str]:

@@ -10,10 +10,9 @@ import pytest
 from tests.loads import LiveRun, Place, days_ago, delete_calls, is_page, kinds, runs_read
 from tests.tables_of import lasting, load_count, ordered
 from tests.weave_server import damage
-from tests.weave_server.process import WeaveServer
+from tests.weave_server.fixtures import PROJECT
 from weave_eval.errors import NoAccessError, NotFoundError, SettingsError, TerminalApiError, TransientApiError
 
-PROJECT = "acme/support-bot"
 OTHER_PROJECT = "acme/other bot"
 LISTING_ALONE = {"listing": 1}
 
@@ -26,11 +25,6 @@ def with_slow(first: Any, *others: Any) -> list[Any]:
 FAULTS = with_slow(
     "truncate_body", "503", "429_retry_after", "502_html", "malformed_json", "drop_connection", "drop_before", "empty"
 )
-
-
-@pytest.fixture
-def place(server: WeaveServer, tmp_path: Path) -> Place:
-    return Place(server, PROJECT, tmp_path)
 
 
 def bulk(place: Place, runs: int = 1, *, rows: int = 3, start: str | None = None, **order: Any) -> list[str]:

@@ -12,20 +12,15 @@ import pytest
 
 from tests.loads import LiveRun, Place, days_ago, delete_calls
 from tests.tables_of import Row, lasting, load_count
+from tests.weave_server.fixtures import PROJECT
 from tests.weave_server.process import KEY, WeaveServer
 from weave_eval import LoadOptions, load_project
 from weave_eval.cli.program import main
 from weave_eval.errors import RefusedKeyError, TransientApiError
 from weave_eval.warehouse.status import ProjectStatus, project_statuses
 
-PROJECT = "acme/support-bot"
 BROKEN = {"kind": "503", "match": "eval_results", "skip": 4, "body": {"reason": "cluster is asleep"}}
 WRONG_KEY = "wrong-key-0123456789abcdef0123456789abcdef"
-
-
-@pytest.fixture
-def place(server: WeaveServer, tmp_path: Path) -> Place:
-    return Place(server, PROJECT, tmp_path)
 
 
 def syncs(place: Place) -> list[Row]:

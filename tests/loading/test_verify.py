@@ -16,13 +16,12 @@ import pytest
 from tests.loads import LiveRun, Place, days_ago, delete_calls
 from tests.tables_of import Tables, lasting, load_count
 from tests.weave_server import damage
-from tests.weave_server.fixtures import Project
+from tests.weave_server.fixtures import PROJECT, Project
 from tests.weave_server.process import KEY, WeaveServer
 from weave_eval import LoadOptions, Verified, verify_project
 from weave_eval.cli.program import main
 from weave_eval.loading.verify import Findings
 
-PROJECT = "acme/support-bot"
 OTHER_PROJECT = "acme/other-bot"
 NAMES = ("kept", "missing", "renamed", "grown", "shrunk", "emptied", "unproven", "outdated", "unread", "deleted")
 FOUND = {
@@ -216,11 +215,6 @@ def test_it_leaves_a_row_in_syncs(scenario: Scenario) -> None:
         "runs_unchanged": 3,
         "runs_deleted": 1,
     }
-
-
-@pytest.fixture
-def place(server: WeaveServer, tmp_path: Path) -> Place:
-    return Place(server, PROJECT, tmp_path)
 
 
 @pytest.mark.slow

@@ -8,28 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.contract.place import Landing
-from tests.faults.launcher import Launcher, launcher
+from tests.faults.conftest import starter, warehouse
+from tests.faults.launcher import Launcher
 from tests.loads import days_ago
 from tests.overlap.machines import PROJECT, Machines
-from tests.stand_ins.fixtures import duckdb_file
 from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
 
-
-@pytest.fixture(scope="module")
-def starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
-    with launcher(tmp_path_factory.mktemp("launched")) as started:
-        yield started
-
-
-@pytest.fixture(params=["duckdb", "postgres"])
-def warehouse(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
-    is_duckdb = request.param == "duckdb"
-    made = duckdb_file(tmp_path / "warehouse.duckdb") if is_duckdb else request.getfixturevalue(request.param)
-    for variable, value in made.environment.items():
-        monkeypatch.setenv(variable, value)
-    assert isinstance(made, Warehouse)
-    return made
+__all__ = ["starter", "warehouse"]
 
 
 @pytest.fixture

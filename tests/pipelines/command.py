@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-WEAVE_EVAL = (sys.executable, "-c", "import sys; from weave_eval.cli import main; sys.exit(main())")
+from tests.processes import WEAVE_EVAL
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
@@ -35,13 +33,6 @@ def stop(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, s
     finally:
         process.kill()
     return process.returncode, out, err, time.monotonic() - began
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.005)
 
 
 def working_files() -> Path:

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from tests.checkout import CHECKOUT
-from tests.pipelines.command import wait_until
+from tests.processes import wait_for
 from tests.weave_server.process import KEY, WeaveServer
 
 CRONTAB = CHECKOUT / "pipelines" / "cron" / "crontab"
@@ -115,7 +115,7 @@ def test_no_mail_when_all_is_well(cron: Cron) -> None:
 def test_an_overlap_leaves_with_75_and_one_line_that_names_the_holder(cron: Cron, server: WeaveServer) -> None:
     server.add_faults({"kind": "slow", "delay": 8, "match": "eval_results", "times": 1})
     first = cron.start(cron.command("load"))
-    wait_until(lambda: server.requests("eval_results"))
+    wait_for(lambda: server.requests("eval_results"))
     code, mail = cron.run(cron.command("load"))
     assert code == 75
     assert re.fullmatch(

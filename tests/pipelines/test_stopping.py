@@ -16,7 +16,8 @@ import sqlalchemy as sa
 
 from tests.checkout import CHECKOUT
 from tests.contract.place import Landing, Reference, comparable, differences
-from tests.pipelines.command import run, start, stop, wait_until, working_files
+from tests.pipelines.command import run, start, stop, working_files
+from tests.processes import wait_for
 from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
 from weave_eval.cli.interruption import GRACE_SECONDS
@@ -88,7 +89,7 @@ def assert_completed(landing: Landing) -> None:
 )
 def test_a_load_that_is_stopped_is_completed_by_the_next(landing: Landing, moment: str, number: signal.Signals) -> None:
     process = start(*arguments(landing))
-    wait_until(lambda: any(working_files().glob(MOMENTS[moment])) or process.poll() is not None)
+    wait_for(lambda: any(working_files().glob(MOMENTS[moment])) or process.poll() is not None)
     assert_stopped(landing, process, number)
     assert_completed(landing)
 
@@ -104,7 +105,7 @@ def test_a_lock_in_the_warehouse_holds_no_one_up(landing: Landing) -> None:
         process = start(*arguments(landing))
         waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
         with engine.connect() as observer:
-            wait_until(lambda: observer.scalar(waiting))
+            wait_for(lambda: observer.scalar(waiting))
         assert_stopped(landing, process, signal.SIGTERM)
     engine.dispose()
     assert_completed(landing)
@@ -115,7 +116,7 @@ def test_a_lock_in_the_warehouse_holds_no_one_up(landing: Landing) -> None:
 def test_a_stopped_load_goes_on_without_the_working_files(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     """On another machine, or where a stuck package was thrown away."""
     process = start(*arguments(landing))
-    wait_until(lambda: any(working_files().glob(MOMENTS["loading"])))
+    wait_for(lambda: any(working_files().glob(MOMENTS["loading"])))
     assert_stopped(landing, process, signal.SIGTERM)
     monkeypatch.setenv("DLT_DATA_DIR", str(landing.folder / "elsewhere"))
     assert_completed(landing)
@@ -125,7 +126,7 @@ def test_a_stopped_load_goes_on_without_the_working_files(landing: Landing, monk
 def test_what_an_interruption_says_is_json_too(landing: Landing) -> None:
     landing.server.add_faults({"kind": "slow", "delay": 20, "match": "eval_results"})
     process = start("load", "--json", *arguments(landing)[2:])
-    wait_until(lambda: landing.server.requests("eval_results"))
+    wait_for(lambda: landing.server.requests("eval_results"))
     code, out, err, seconds = stop(process, signal.SIGINT)
     assert (code, out, json.loads(err)["level"]) == (130, "", "error")
     assert seconds < GRACE_SECONDS

@@ -10,10 +10,9 @@ import pytest
 from tests.loads import LiveRun, Place, days_ago
 from tests.tables_of import Row, Tables
 from tests.weave_server import damage
-from tests.weave_server.fixtures import Project, Snapshot
+from tests.weave_server.fixtures import PROJECT, Project, Snapshot
 from tests.weave_server.process import WeaveServer
 
-PROJECT = "acme/support-bot"
 YEAR = 365 * 86_400
 
 
@@ -57,11 +56,6 @@ def test_functions_that_serve_as_models_and_scorers_are_ops(loaded: tuple[Tables
     assert kinds[run_models[ids["class_model"]]] == "object"
     scorers = {row["name"]: row["kind"] for row in tables["scorers"]}
     assert (scorers["length"], scorers["exact"]) == ("op", "object")
-
-
-@pytest.fixture
-def place(server: WeaveServer, tmp_path: Path) -> Place:
-    return Place(server, PROJECT, tmp_path)
 
 
 def test_an_unchanged_project_asks_for_no_object(place: Place) -> None:

@@ -167,11 +167,6 @@ def run_ids(rows: list[Row]) -> set[str]:
     return {row[name] for row in rows for name in row if name in {"run_id", "baseline_run_id", "last_run_id"}}
 
 
-@pytest.fixture
-def place(server: WeaveServer, tmp_path: Path) -> Place:
-    return Place(server, PROJECT, tmp_path)
-
-
 @dataclasses.dataclass(frozen=True)
 class ElsewherePlace(Place):
     """A DuckDB file whose views are in a schema of their own, or nowhere."""

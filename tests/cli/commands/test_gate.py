@@ -20,6 +20,7 @@ import pytest
 from tests.checkout import CHECKOUT
 from tests.demo import questions
 from tests.demo_file import FILE, PROJECT, demo_runs, load_demo
+from tests.processes import WEAVE_EVAL
 from tests.stand_ins.warehouse import Warehouse
 from tests.tables_of import Row, tables_of
 from weave_eval.cli.exit_codes import BUSY, DONE, FAILED, MISUSED
@@ -362,10 +363,9 @@ def test_decisions_are_written_beside_a_load(
     """While a load of the same project reads and writes everything, decision after decision is made."""
     trials = f"SELECT count(*), count(DISTINCT trial_id) FROM {postgres.table(in_postgres[-1], 'trials')}"
     before = postgres.rows(trials)
-    code = "import sys; from weave_eval.cli import main; sys.exit(main())"
     load = ("load", "--full", "--project", PROJECT, *in_postgres)
     capsys.readouterr()
-    with subprocess.Popen([sys.executable, "-c", code, *load], stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*WEAVE_EVAL, *load], stderr=subprocess.PIPE, text=True) as process:
         made = [gate("large, refunds again", None, *in_postgres, rules=COST)]
         while process.poll() is None:
             made.append(gate("large, refunds again", None, *in_postgres, rules=COST))

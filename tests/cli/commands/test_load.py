@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.running import PROJECT, WEAVE_EVAL, Run, run_ids, wait_for
+from tests.cli.running import PROJECT, Run, run_ids
+from tests.processes import WEAVE_EVAL, wait_for
 from tests.tables_of import tables_of
 from tests.weave_server.process import KEY, WeaveServer
 
