@@ -221,7 +221,7 @@ def test_what_is_no_setting_is_refused_by_its_name(monkeypatch: pytest.MonkeyPat
     with pytest.raises(SettingsError) as caught:
         _resolve(project="acme/support")
     assert f"{PREFIX}LOOKBAK_DAYS is not a setting; did you mean lookback_days?" in str(caught.value)
-    assert f"{PREFIX}COLOUR is not a setting; see the settings in the README." in str(caught.value)
+    assert f"{PREFIX}COLOUR is not a setting; see docs/settings.md for those there are." in str(caught.value)
 
 
 def test_what_is_no_setting_is_refused_in_dlts_files() -> None:

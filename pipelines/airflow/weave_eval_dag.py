@@ -1,7 +1,7 @@
 """Loads W&B Weave evaluations, each project in a task of its own, and verifies them every night.
 
-For Airflow 3.1 or later; the README says what to set. A task that judges a load, such as a gate, goes where `verify`
-is called: it gets what `load` returned. Another DAG follows a project with
+For Airflow 3.1 or later; docs/schedulers.md says what to set. A task that judges a load, such as a gate, goes where
+`verify` is called: it gets what `load` returned. Another DAG follows a project with
 `schedule=Asset("weave_eval/my-team/my-project")`, or all of them with `schedule=AssetAlias("weave_eval")`; what was
 loaded is in the event's `extra`.
 """

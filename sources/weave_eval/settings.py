@@ -236,5 +236,5 @@ def _set_names() -> Iterator[tuple[str, str]]:
 
 def _unknown(place: str, name: str, known: Collection[str]) -> str:
     close = get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else "see the settings in the README."
+    hint = f"did you mean {close[0]}?" if close else "see docs/settings.md for those there are."
     return f"{place} is not a setting; {hint}"

@@ -1,4 +1,4 @@
-"""What the README says to do when something went wrong does repair it."""
+"""What the documentation says to do when something went wrong does repair it."""
 
 from __future__ import annotations
 
