@@ -1,4 +1,4 @@
-"""Every knob of the source, with its default and meaning.
+"""Every setting of the source, with its default and meaning.
 
 dlt fills them from arguments, environment variables (`SOURCES__WEAVE_EVAL__PAGE_ROWS`), `.dlt/config.toml` and
 `.dlt/secrets.toml` (`[sources.weave_eval]`), in this order.
@@ -36,10 +36,10 @@ class Settings(BaseConfiguration):
     """The Weave project to read, as entity/project."""
 
     projects: Optional[List[str]] = None
-    """The projects that the command line loads where none is named, each as entity/project."""
+    """The projects that the command line loads if none is named, each as entity/project."""
 
     default_destination: Optional[str] = None
-    """The profile of destinations.toml that the command line uses where none is named. Without it: duckdb."""
+    """The profile of destinations.toml that the command line uses if none is named. Without it: duckdb."""
 
     api_key: Optional[TSecretStrValue] = None
     """W&B API key. Without it: WANDB_API_KEY, then the netrc file, as W&B's own tools do."""
@@ -63,61 +63,61 @@ class Settings(BaseConfiguration):
     """Read only runs of these models, each a name or a whole ref. Has a cursor of its own."""
 
     lookback_days: float = 14.0
-    """How many days behind the latest run finished runs are watched for changes."""
+    """How many days before the latest run's start finished runs are still watched for changes."""
 
     abandon_after_days: float = 7.0
-    """After how many days a run that never ended is read a last time and marked abandoned."""
+    """After how many days a run that never ended is read one last time and marked abandoned."""
 
     only_v2_runs: bool = False
-    """Whether to list runs with GET evaluation_runs, which knows only those made through the v2 API."""
+    """Whether to list runs with GET evaluation_runs, which returns only those made through the v2 API."""
 
     evaluate_ops: Optional[List[str]] = None
-    """Names of the ops whose calls are evaluation runs, if they are others than Evaluation.evaluate."""
+    """Names of the ops whose calls are evaluation runs, if other than Evaluation.evaluate."""
 
     page_rows: int = 500
-    """Result rows asked for at once; fewer where rows are large or the server is slow."""
+    """Result rows requested at once; fewer where rows are large or the server is slow."""
 
     max_page_bytes: int = 16_000_000
-    """Size, in bytes, above which a page of results is given up and asked for in smaller pages."""
+    """Size, in bytes, above which a page of results is abandoned and requested again as smaller pages."""
 
     parallelism: int = 16
-    """Most requests under way at once; fewer while answers come sooner than they can be taken."""
+    """Most requests in flight at once; fewer while responses arrive faster than they can be processed."""
 
     requests_per_second: float = 100.0
-    """Most requests started in a second; lowered while the API answers 429."""
+    """Most requests started per second; lowered while the API answers 429."""
 
     read_timeout_seconds: float = 120.0
-    """How long to wait for the next bytes of an answer."""
+    """How long to wait for the next bytes of a response."""
 
     retry_budget_seconds: float = 300.0
-    """How long to go on trying a request that fails."""
+    """How long to keep retrying a request that fails."""
 
     deleted_runs: str = "mark"
     """What happens to a run that was deleted in Weave: `mark` sets its deleted_at, `remove` removes its rows too."""
 
     with_costs: bool = True
-    """Whether to ask for costs, where the server knows them."""
+    """Whether to request costs, where the server has them."""
 
     with_predictions: bool = False
-    """Whether to load the table predictions, with one more request for each run made through the v2 API."""
+    """Whether to load the predictions table, at one more request for each run made through the v2 API."""
 
     privacy: Optional[List[str]] = None
-    """Rules for what must not leave Weave as it is, such as `drop trials.output`; see the module privacy."""
+    """Rules for what must not leave Weave as it is, such as `drop trials.output`; see the privacy module."""
 
     privacy_key: Optional[TSecretStrValue] = None
     """Secret key of the hashes that privacy rules make."""
 
     heartbeat_hours: float = 6.0
-    """How often, in hours, a load that found nothing new leaves a row in syncs all the same; 0 for always."""
+    """How often, in hours, a load that finds nothing new still leaves a row in syncs; 0 for always."""
 
     package_runs: int = 50
     """Most runs loaded and committed together; a load that is killed loses at most this much work."""
 
     package_bytes: int = 250_000_000
-    """Size, in bytes in memory, from which on no further run joins those that are loaded and committed together."""
+    """Size in memory, in bytes, from which no further run joins those loaded and committed together."""
 
     def on_resolved(self) -> None:
-        """Checks what types do not say, and that no other setting is set. Raises `SettingsError`."""
+        """Checks what types cannot express, and that no unknown setting is set. Raises `SettingsError`."""
         if unknown := _unknown_settings(self.get_resolvable_fields()):
             raise SettingsError(" ".join(unknown))
         check_project(self.project)

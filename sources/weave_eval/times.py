@@ -10,7 +10,7 @@ import msgspec
 def parse_time(text: object) -> datetime:
     """A time of the API (RFC 3339, any offset or none for UTC) in UTC. Raises `ValueError`."""
     if not isinstance(text, str):
-        raise ValueError(f"{text!r} is no time")  # noqa: TRY004 - values of the API, not of a caller
+        raise ValueError(f"{text!r} is not a time")  # noqa: TRY004 - values of the API, not of a caller
     return in_utc(msgspec.convert(text.replace(" ", "T", 1), datetime))
 
 

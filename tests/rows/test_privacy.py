@@ -313,8 +313,8 @@ def test_rules_as_read() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("erase trials.error", "none of drop, hash, truncate and preset"),
-        ("", "none of drop"),
+        ("erase trials.error", "not one of drop, hash, truncate and preset"),
+        ("", "not one of drop"),
         ("drop", "no table ''"),
         ("drop trails.error", "no table 'trails'; there are evaluation_runs,"),
         ("drop trials", "no column ''"),

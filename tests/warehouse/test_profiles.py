@@ -77,8 +77,8 @@ def test_an_unknown_name_lists_the_known_ones(folder: Path, capsys: pytest.Captu
     [
         ("", "declares no destination"),
         ("[duckdb\n", "cannot be read as TOML"),
-        ('duckdb = "weave.duckdb"\n', "duckdb is no profile; write [duckdb] with a type"),
-        ("[duckdb]\ndataset = 'weave'\n", "duckdb is no profile; write [duckdb] with a type"),
+        ('duckdb = "weave.duckdb"\n', "duckdb is not a profile; write [duckdb] with a type"),
+        ("[duckdb]\ndataset = 'weave'\n", "duckdb is not a profile; write [duckdb] with a type"),
         ('[duckdb]\ntype = "oracle"\n', "[duckdb] has type 'oracle'; known types are duckdb, postgres, bigquery"),
         ('[duckdb]\ntype = "duckdb"\ndataset = 7\n', "[duckdb] has dataset 7"),
     ],

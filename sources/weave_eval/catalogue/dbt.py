@@ -15,7 +15,7 @@ from .relations import Reference, Relation, references, relations
 SOURCE = "weave_eval"
 SOURCE_OF_VIEWS = "weave_eval_views"
 
-_HEADER = "# Made by `weave-eval dbt`: make it anew after an upgrade, and change nothing here.\n\n"
+_HEADER = "# Made by `weave-eval dbt`: make it again after an upgrade, and change nothing here.\n\n"
 
 _RUN_STATUSES = ["running", "completed", "failed", "abandoned"]
 _VALUE_TYPES = ["binary", "continuous", "text", "json", "null"]

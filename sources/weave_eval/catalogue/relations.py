@@ -1,4 +1,4 @@
-"""Tables and views alike, as whoever reads the warehouse meets them: keys, columns, and what joins what."""
+"""Tables and views alike, as readers of the warehouse see them: keys, columns, and what joins what."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def references() -> tuple[Reference, ...]:
 
 
 def _of_views() -> Iterator[Reference]:
-    """Each column of a view that is called like an id, also of a baseline or the run before."""
+    """Each column of a view that has the name of an id, including those of a baseline or the previous run."""
     for view in sorted(views(), key=lambda view: view.name):
         for column in view.columns:
             name = column.name

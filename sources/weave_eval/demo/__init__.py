@@ -2,5 +2,5 @@
 
 Here belong the recording, the API that answers from it, its load, and the first questions to ask of the tables. What
 is printed does not: that is the command's. The API answers only what the connector asks; the tests' server, which
-imitates Weave in full, stands in `tests/weave_server`.
+imitates Weave in full, is in `tests/weave_server`.
 """

@@ -112,7 +112,7 @@ def answer(connection: Connection, query: Query) -> str:
 
 
 def _aligned(rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Rows as lines with columns of one width each; numbers to the right."""
+    """Rows as lines of aligned columns; numbers to the right."""
     columns = [_column(values) for values in zip(*rows, strict=True)]
     return ["  ".join(line).rstrip() for line in zip(*columns, strict=True)]
 

@@ -94,7 +94,7 @@ class _Writing:
     def warnings(self) -> Iterator[str]:
         """What Excel's limits made of the rows."""
         if self._sheets > 1:
-            yield f"A sheet of Excel holds {_SHEET_ROWS:,} rows; the rest stands in {self._sheets - 1} more."
+            yield f"A sheet of Excel holds {_SHEET_ROWS:,} rows; the rest are on {self._sheets - 1} more."
         for name, count in (+self._cut).items():
             yield f"{count} cells of {name} were longer than Excel's {_CELL_CHARACTERS:,} characters and were cut."
 

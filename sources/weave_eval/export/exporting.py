@@ -86,7 +86,7 @@ def _statement(asked: str, destination: Profile) -> str:
 def _writer(path: Path, *, is_for_spreadsheet: bool) -> Write:
     ending = path.suffix.lower()
     if ending not in FORMATS:
-        raise SettingsError(f"{path} has no ending that names a format; use one of {', '.join(FORMATS)}.")
+        raise SettingsError(f"{path} has no file extension that names a format; use one of {', '.join(FORMATS)}.")
     if ending == ".xlsx":
         if find_spec("xlsxwriter") is None:
             raise SettingsError('Excel files need xlsxwriter. Install it with: pip install "weave-eval[excel]"')

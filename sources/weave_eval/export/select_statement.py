@@ -33,7 +33,7 @@ def _parsed(sql: str, warehouse: Warehouse) -> exp.Query:
         parsed = sqlglot.parse(sql, read=warehouse.dialect.name if warehouse.dialect else None)
     except SqlglotError as error:
         reason = re.sub(r"\x1b\[\d+m", "", " ".join(str(error).split()))
-        raise SettingsError(f"The query cannot be read as SQL of {warehouse.type}: {reason}") from None
+        raise SettingsError(f"The query cannot be read as {warehouse.type} SQL: {reason}") from None
     statements = [one for one in parsed if one and not isinstance(one, exp.Semicolon)]
     if len(statements) != 1:
         raise SettingsError(f"{_ONLY}; the query has {len(statements)}.")
@@ -50,7 +50,7 @@ def _kind(found: exp.Expr) -> str:
 
 
 def _bare_tables(statement: exp.Query) -> Iterator[tuple[int, str]]:
-    """Tables that name no dataset and are no part of the query (WITH): where their names stand, and the names."""
+    """Tables that name no dataset and are not part of the query (WITH): where their names stand, and the names."""
     for scope in traverse_scope(statement):
         for table in scope.tables:
             name = table.this

@@ -46,7 +46,7 @@ def rate(shares: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """The mean of rows' pass shares with Wilson's score interval (1927) of as many trials as rows. At least one row.
 
     A share between 0 and 1 varies less than a row that passes or fails, so with several trials a row the interval is
-    wider than it had to be, never narrower.
+    wider than it needs to be, never narrower.
     """
     value = float(np.mean(shares))
     low, high = wilson(value, len(shares), confidence)
@@ -97,7 +97,7 @@ def _with_margin(value: float, error: float | None, count: int, confidence: floa
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """The exact two-sided p-value of as many rows better and worse, ties aside.
+    """The exact two-sided p-value of these counts of better and worse rows, ties left out.
 
     Where every row passes or fails as a whole it is McNemar's exact test (1947).
     """
@@ -107,7 +107,7 @@ def sign_test(wins: int, losses: int) -> float:
 def paired_t_test(before: Sequence[float], after: Sequence[float]) -> float | None:
     """The two-sided p-value of the paired t-test; 1 if nothing differs.
 
-    None where it says nothing: fewer than two rows, or all differ by the same.
+    None where it says nothing: fewer than two rows, or all differ by the same amount.
     """
     if list(before) == list(after):
         return 1.0

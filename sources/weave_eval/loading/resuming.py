@@ -1,7 +1,7 @@
 """What a load goes on from: what the warehouse says is in it, and a working folder that agrees with that.
 
 A working folder may be lost, damaged, behind or ahead of the warehouse; packages in it may be older than another
-machine's load. What does not agree is thrown away: the warehouse knows how far the last load came, and if it does
+machine's load. What does not agree is thrown away: the warehouse knows how far the last load got, and if it does
 not, every run is read again.
 """
 

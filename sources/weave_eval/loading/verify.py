@@ -135,7 +135,7 @@ def compare(
 
 
 def _has_ends(settings: Settings) -> bool:
-    """Whether the warehouse holds when trials ended: privacy rules may keep that back."""
+    """Whether the warehouse holds when trials ended: privacy rules may withhold that."""
     rules = parse_rules(settings.privacy or ())
     return all((rule.table, rule.column) != ("trials", "finished_at") for rule in rules)
 

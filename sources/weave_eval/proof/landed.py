@@ -1,6 +1,6 @@
 """What landed of runs, counted and aggregated in the warehouse: the half of a reconciliation that is ours.
 
-Scores are told apart by `value_type`, so that privacy rules on texts change no count.
+Scores are distinguished by `value_type`, so privacy rules on text change no count.
 """
 
 from __future__ import annotations

@@ -3,21 +3,21 @@
 A rule is one line of text:
 
     drop TABLE.COLUMN[.KEY.PATH]                removes the value
-    hash TABLE.COLUMN[.KEY.PATH]                replaces it by its HMAC-SHA-256, 64 hex digits, made with the secret key
+    hash TABLE.COLUMN[.KEY.PATH]                replaces it with its HMAC-SHA-256: 64 hex digits, made with the secret
     truncate TABLE.COLUMN[.KEY.PATH] LENGTH     cuts text to LENGTH characters
     preset no-content                           drops all content, see below
 
-`drop dataset_rows.inputs.customer.email`, `hash trials.output`, `truncate scores.value_text 200`. Keys lead into JSON
-columns; `*` stands for any key or list index, and a dot, star or backslash in a key is written with a backslash before
-it. Keys may hold spaces. Rules apply in their order.
+For example `drop dataset_rows.inputs.customer.email`, `hash trials.output`, `truncate scores.value_text 200`. Keys lead
+into JSON columns; `*` stands for any key or list index, and a dot, star or backslash in a key is written with a
+backslash before it. Keys may contain spaces. Rules apply in order.
 
 * Drop: a whole column becomes null, a key is removed from its object, an item of a list becomes null, so that the
   others keep their places.
-* Hash: equal values have equal hashes, in every table and run, as long as the key stays. Of text, the text itself is
-  hashed; of other JSON values, their JSON text with sorted keys and no spaces. Nulls stay null.
+* Hash: equal values have equal hashes, in every table and run, as long as the key stays the same. Of text, the text
+  itself is hashed; of other JSON values, their JSON text with sorted keys and no spaces. Nulls stay null.
 * Truncate: of a JSON value, every string in it is cut; keys and numbers stay.
 
-All else stays as it is, to the last digit. JSON that cannot be read is dropped where a rule wants to look into it.
+Everything else stays as it is, to the last digit. JSON that cannot be read is dropped if a rule has to look into it.
 Columns that key, join or tell rows apart (keys, ids, digests, fingerprints and everything that is never null) may not
 be touched.
 
@@ -26,16 +26,16 @@ The same words turn up in many places, and a rule covers one column only:
 * inputs: `dataset_rows.inputs`, `predictions.inputs`; quoted in outputs, errors, scorers' explanations.
 * outputs: `trials.output`, `predictions.output`; quoted in errors, scorers' explanations and metrics.
 * errors: `trials.error`, `evaluation_runs.error`: messages and tracebacks, which quote values.
-* scorers' explanations: `scores.value_text`, which also holds the digits of numbers that no double holds, and
+* scorers' explanations: `scores.value_text`, which also holds the digits of numbers that do not fit a double, and
   `scores.value_json`.
 * a run's own metrics, usage and attributes: `evaluation_runs.output`, `.summary` and `.attributes`.
 * prompts: `definition` and `description` of `models`, `evaluations`, `scorers` and `datasets`.
 * people's remarks: `feedback.payload`; their authors: `feedback.creator`, and `user_id` in several tables.
-* whatever Weave adds one day: `extra` in most tables.
+* whatever Weave adds in the future: `extra` in most tables.
 
-The preset drops all of these but the authors. It keeps ids, refs, times, numbers, booleans and names, among them those
-of scorers, the paths of scores (keys of a scorer's output) and digests. A digest is made of the input without a key,
-so who can guess an input can recognise it.
+The preset drops all of these except the authors. It keeps ids, refs, times, numbers, booleans and names, among them
+those of scorers, the paths of scores (keys of a scorer's output) and digests. A digest is made of the input without a
+key, so anyone who can guess an input can recognise it.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _parse(text: str) -> Iterator[PrivacyRule]:
         yield from _preset(text, rest.strip())
         return
     if action not in ACTIONS:
-        raise _wrong(text, f"its action is none of {', '.join(ACTIONS)} and preset; {_FORMS}")
+        raise _wrong(text, f"its action is not one of {', '.join(ACTIONS)} and preset; {_FORMS}")
     length = 0
     if action == "truncate":
         rest, _, last = rest.strip().rpartition(" ")
@@ -178,7 +178,7 @@ def _check(text: str, action: str, table: Table, column: Column, *, has_path: bo
     if _is_protected(table, column):
         raise _wrong(text, f"{what} keys, joins or tells rows apart, and may not be touched")
     if has_path and column.type != "json":
-        raise _wrong(text, f"{what} is no JSON, so no key leads into it; name the column alone")
+        raise _wrong(text, f"{what} is not JSON, so no key leads into it; name the column alone")
     if action != "drop" and column.type not in ("text", "json"):
         raise _wrong(text, f"{what} is {column.type}, neither text nor JSON; it can only be dropped")
 
@@ -228,7 +228,7 @@ def _hash_json(value: bytes, secret: bytes) -> bytes:
     try:
         decoded = json.loads(text)
         text = decoded if isinstance(decoded, str) else _canonical(decoded)
-    except (ValueError, RecursionError):  # too deep, or no JSON: its text has to do
+    except (ValueError, RecursionError):  # too deep, or not JSON: its text has to do
         pass
     return msgspec.json.encode(_hash(text, secret))
 
@@ -238,7 +238,7 @@ def _canonical(value: Any) -> str:
 
 
 def _truncate_json(value: bytes, length: int) -> bytes:
-    """Cuts every string that is no key. No parsing: strings are the only JSON tokens with quotes."""
+    """Cuts every string that is not a key. No parsing: strings are the only JSON tokens with quotes."""
 
     def cut(match: re.Match[str]) -> str:
         quoted, colon = match.groups()

@@ -1,4 +1,4 @@
-"""What is asked of a warehouse, and what holds for most of them: one class a warehouse says what differs."""
+"""What is asked of a warehouse, and what holds for most of them: one class per warehouse says what differs."""
 
 # ruff: noqa: ARG002 - most warehouses make no use of what some of them need
 

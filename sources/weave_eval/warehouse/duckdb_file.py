@@ -1,4 +1,4 @@
-"""A DuckDB file that another program writes to, or began to make and did not finish: nobody can open it then."""
+"""A DuckDB file that another program writes to, or began to make and did not finish: nobody can open it meanwhile."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def explained(error: BaseException, profile: Profile) -> WeaveEvalError:
 
 
 def _known(cause: BaseException, profile: Profile) -> WeaveEvalError | None:
-    """The error for a cause that tells by itself what is wrong."""
+    """The error for a cause that says by itself what is wrong."""
     if isinstance(cause, WeaveEvalError):
         return cause
     if isinstance(cause, ConfigFieldMissingException):
@@ -93,7 +93,7 @@ def _known(cause: BaseException, profile: Profile) -> WeaveEvalError | None:
 
 
 def _defect(error: BaseException) -> DefectError:
-    """An error of our own code while it reads, such as a TypeError. Its text may quote what privacy keeps back."""
+    """An error of our own code while it reads, such as a TypeError. Its text may quote what privacy rules withhold."""
     *_, place = traceback.extract_tb(error.__traceback__) or [traceback.FrameSummary("?", 0, "?")]
     where = f"{PurePath(place.filename).name}, line {place.lineno}"
     return DefectError(
@@ -146,7 +146,7 @@ def _missing(traces: FieldLookupTraces) -> Iterator[str]:
 
 
 def _secrets(profile: Profile) -> list[str]:
-    """What dlt holds for secret in the profile's credentials, as far as they can be resolved."""
+    """What dlt considers secret in the profile's credentials, as far as they can be resolved."""
     try:
         credentials = profile.location().credentials
     except (ConfigurationException, WeaveEvalError):

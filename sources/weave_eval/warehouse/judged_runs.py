@@ -48,7 +48,7 @@ class WarehouseRuns:
         self.place = f"The destination {profile.name} ({profile.dataset}){of_project}"
 
     def starting_with(self, prefix: str) -> list[RunFacts]:
-        """The runs whose id starts so; one alone if it is the whole id."""
+        """The runs whose id starts like this; only one if it is a whole id."""
         runs = self._tables["evaluation_runs"]
         found = self._facts(select_facts(runs).where(func.substr(runs.c.run_id, 1, len(prefix)) == prefix))
         return [run for run in found if run.run_id == prefix] or found
@@ -102,7 +102,7 @@ class WarehouseRuns:
         return {ref: (dataset, scorers) for ref, dataset, scorers in self._in_chunks("evaluations", query, "ref", refs)}
 
     def _proofs(self, run_ids: Collection[str]) -> dict[str, tuple[str, bool]]:
-        """The load that was proven of each run, and whether it agreed."""
+        """The load of each run that was compared with Weave, and whether it agreed."""
         columns = self._tables["reconciliations"].c
         query = select(columns.run_id, columns.load_id, columns.is_reconciled)
         found = self._in_chunks("reconciliations", query, "run_id", run_ids)
@@ -124,7 +124,7 @@ class WarehouseRuns:
         ]
 
     def _scores(self, run_id: str) -> Iterator[tuple[str, Metric, bool | float | None]]:
-        """The scores of a run but nulls and numbers that no double holds, which count as missing."""
+        """The scores of a run except nulls and numbers that do not fit a double, which count as missing."""
         scores = self._tables["scores"].c
         columns = (scores.trial_id, scores.scorer_name, scores.path, scores.value_type)
         query = select(*columns, scores.value_bool, scores.value_number).where(scores.run_id == run_id)
@@ -149,7 +149,7 @@ class WarehouseRuns:
 
 
 def select_facts(runs: Table) -> Select[Any]:
-    """The columns of `evaluation_runs` that tell of a run."""
+    """The columns of `evaluation_runs` that describe a run."""
     return select(*(runs.c[name] for name in _FACTS), runs.c.deleted_at.is_not(None).label("is_deleted"))
 
 

@@ -48,7 +48,7 @@ def _own_name() -> str:
 
 
 def require_writable(path: Path) -> None:
-    """Raises `SettingsError` if `path` is not there and cannot be made, or is there and cannot be written to."""
+    """Raises `SettingsError` if `path` does not exist and cannot be made, or exists and cannot be written to."""
     nearest = next(place for place in (path, *path.parents) if os.access(place, os.F_OK))
     if not os.access(nearest, os.W_OK) or not (nearest == path or nearest.is_dir()):
         raise _unwritable(path, f"{nearest} is not writable")

@@ -1,4 +1,4 @@
-"""Tables and columns that a dataset had and has no longer: they are made again, and every project in it starts over."""
+"""Tables and columns that a dataset has lost: they are made again, and every project in it starts over."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def find_lost(client: SqlJobClientBase) -> Lost:
 
 
 def restore_lost(client: SqlJobClientBase, profile: Profile) -> Lost:
-    """Makes again what is lost, and has every project of the dataset start over; gives what was lost.
+    """Makes what is lost again, and has every project of the dataset start over; returns what was lost.
 
     Raises `DestinationError` if it cannot be made.
     """
@@ -80,7 +80,7 @@ def _with_rows(text: str) -> Iterator[tuple[str, set[str]]]:
 
 
 def _forget_states(client: SqlJobClientBase, lost: Lost) -> None:
-    """Takes away what the projects remember of their loads: each reads every run again."""
+    """Deletes what the projects remember of their loads: each reads every run again."""
     if PIPELINE_STATE_TABLE_NAME not in lost:
         table = client.sql_client.make_qualified_table_name(PIPELINE_STATE_TABLE_NAME)
         client.sql_client.execute_sql(f"DELETE FROM {table} WHERE pipeline_name LIKE 'weave_eval_%%'")

@@ -49,7 +49,7 @@ class Profile:
 
     @property
     def warehouse(self) -> Warehouse:
-        """What is peculiar to warehouses of its type."""
+        """What is particular to warehouses of its type."""
         return warehouse_of(self.type)
 
     @property
@@ -103,7 +103,7 @@ def profiles(path: Path | None = None) -> dict[str, Profile]:
 def profile(name: str | None = None, path: Path | None = None, dataset: str | None = None) -> Profile:
     """The profile of that name, or the default one, with another dataset if one is given.
 
-    The setting `default_destination` names the default. The views of another dataset are beside its tables, for those
+    The setting `default_destination` names the default. The views of another dataset go beside its tables, for those
     of the profile's own stay as they are. Raises `SettingsError` if there is no such profile.
     """
     known = profiles(path)
@@ -134,7 +134,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _profile(name: str, declared: Any, path: Path) -> Profile:
     if not isinstance(declared, dict) or "type" not in declared:
-        raise SettingsError(f"{path}: {name} is no profile; write [{name}] with a type ({_known_types()}).")
+        raise SettingsError(f"{path}: {name} is not a profile; write [{name}] with a type ({_known_types()}).")
     settings = dict(declared)
     kind = settings.pop("type")
     dataset = _declared_dataset(settings.pop("dataset", DEFAULT_DATASET), "dataset", name, path)

@@ -1,4 +1,4 @@
-"""A LookML dashboard over the views: how good, how fast, how dear, what got worse, and how fresh it all is."""
+"""A LookML dashboard over the views: how good, how fast, how expensive, what got worse, and how fresh it all is."""
 
 from __future__ import annotations
 

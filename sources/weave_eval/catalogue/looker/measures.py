@@ -22,7 +22,7 @@ _SHARE, _DOLLARS, _SECONDS = "0.0%", "$#,##0.0000", "0.00"
 
 
 def measures(relation: Relation, warehouse: Warehouse) -> list[Field]:
-    """Counts, shares, means, sums and percentiles; none is called like a dimension."""
+    """Counts, shares, means, sums and percentiles; none has the name of a dimension."""
     made = [_count(relation), *_of_columns(relation, warehouse), *_of_groups(relation, warehouse)]
     taken = set(_dimension_names(relation))
     return [measure for measure in made if measure["name"] not in taken]
@@ -124,5 +124,5 @@ def _ratio(name: str, part: str, whole: str, value_format: str) -> Field:
         "type": "number",
         "sql": f"1.0 * {part} / NULLIF(SUM({whole}), 0)",
         "value_format": value_format,
-        "description": "Over the trials of all rows: each row counts by its number of trials.",
+        "description": "Over the trials of all rows: each row is weighted by its number of trials.",
     }

@@ -1,4 +1,4 @@
-"""What a warehouse's catalogue tells of the views: which are there, and what they were made from.
+"""What a warehouse's catalogue says about the views: which are there, and what they were made from.
 
 Each view carries a mark, in its query or (in BigQuery) its labels: the dataset that it shows, and a hash of what it was
 made from. So one query tells whether anything is to be made, and which views were made here: no other is ever

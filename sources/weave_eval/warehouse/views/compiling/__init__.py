@@ -1,1 +1,1 @@
-"""Makes `views.json` of the views' own files. Loads never import it: it takes sqlglot and DuckDB, and its time."""
+"""Makes `views.json` of the views' own files. Loads never import it: it needs sqlglot and DuckDB, and is slow."""
