@@ -371,10 +371,10 @@ def test_decisions_are_written_beside_a_load(
             made.append(gate("large, refunds again", None, *in_postgres, rules=COST))
         _, said = process.communicate()
     assert process.returncode == DONE, said
-    assert {(code, found["decision"], found["reason"].partition(" was ")[2]) for code, found in made} <= {
+    assert {(code, found["decision"], found["reason"].partition(" has ")[2]) for code, found in made} <= {
         (DONE, "passed", ""),
         # What was just read again is proven a moment later.
-        (MISUSED, "not_judged", "not compared with what Weave says of it."),
+        (MISUSED, "not_judged", "not been compared with what Weave reports."),
     }
     assert gate("large, refunds again", None, "--no-record", *in_postgres, rules=COST)[0] == DONE
     assert postgres.rows(trials) == before
