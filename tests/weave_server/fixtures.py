@@ -31,20 +31,36 @@ class Snapshot:
     ids: dict[str, str]
 
 
+_STARTED = pytest.StashKey[WeaveServer]()
+
+
 @pytest.fixture(scope="session")
-def weave_server() -> Iterator[WeaveServer]:
+def weave_server(pytestconfig: pytest.Config) -> Iterator[WeaveServer]:
     """One server for all tests."""
     with WeaveServer.start() as server:
+        pytestconfig.stash[_STARTED] = server
         yield server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _emptied_for_the_module(pytestconfig: pytest.Config) -> None:
+    """What a module's fixtures share begins with a server that other modules have left nothing on."""
+    if server := pytestconfig.stash.get(_STARTED, None):
+        empty(server)
+
+
+def empty(server: WeaveServer) -> None:
+    """Leaves no data, faults, logged requests or changed settings on the server."""
+    server.clear_faults()
+    server.configure()
+    server.reset()
+    server.clear_requests()
 
 
 @pytest.fixture
 def server(weave_server: WeaveServer) -> WeaveServer:
     """The server without data, faults, logged requests or changed settings."""
-    weave_server.clear_faults()
-    weave_server.configure()
-    weave_server.reset()
-    weave_server.clear_requests()
+    empty(weave_server)
     return weave_server
 
 
@@ -53,9 +69,7 @@ def sdk_snapshot(weave_server: WeaveServer, tmp_path_factory: pytest.TempPathFac
     """The state after all seeds."""
 
     def make(folder: pathlib.Path) -> None:
-        weave_server.clear_faults()
-        weave_server.configure()
-        weave_server.reset()
+        empty(weave_server)
         ids = {name: made for seed in SEEDS for name, made in weave_server.seed(seed, PROJECT).items()}
         weave_server.save(folder / "seeded.state")
         (folder / "ids.json").write_text(json.dumps(ids))
