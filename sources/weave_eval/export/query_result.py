@@ -47,8 +47,8 @@ def _columns(answer: CursorResult[Any], warehouse: Warehouse) -> tuple[pa.Schema
     described = answer.cursor.description
     names = [warehouse.result_name(column[0]) for column in described]
     if twice := [name for name, count in Counter(names).items() if count > 1]:
-        names = ", ".join(twice)
-        raise SettingsError(f"The query has several columns called {names}. Give them different names with AS.")
+        called = ", ".join(twice)
+        raise SettingsError(f"The query has several columns called {called}. Give them different names with AS.")
     schema = pa.schema([(name, warehouse.arrow_type(column)) for name, column in zip(names, described, strict=True)])
     return schema, [_conversion(field, column, warehouse) for field, column in zip(schema, described, strict=True)]
 
