@@ -326,7 +326,7 @@ def test_rules_as_read() -> None:
         ("drop scores.scorer_name", "may not be touched"),
         ("drop scores._dlt_load_id", "may not be touched"),
         ("drop evaluation_runs.status", "may not be touched"),
-        ("drop trials.error.message", "no JSON, so no key leads into it"),
+        ("drop trials.error.message", "not JSON, so no key leads into it"),
         ("hash trials.latency_seconds", "double, neither text nor JSON"),
         ("truncate trials.error", "needs a length"),
         ("truncate trials.error 0", "needs a length"),
