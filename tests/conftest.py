@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
@@ -25,6 +26,9 @@ LENGTHY = {"weave_server", "demo_file", "postgres", "bigquery", "snowflake", "wa
 """Fixtures of tests that load, which take a hundred times as long as those that only compute."""
 
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"  # dlt starts it as soon as it is imported, before any fixture
+# Hundreds of processes are started that import the same libraries: where bytecode is switched off, each compiles them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

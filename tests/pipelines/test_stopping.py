@@ -135,7 +135,7 @@ def test_what_an_interruption_says_is_json_too(landing: Landing) -> None:
 
 MANGLED = """
 import os, signal, time
-from weave_eval.interruption import interruptions
+from weave_eval.cli.interruption import interruptions
 
 with interruptions():
     try:

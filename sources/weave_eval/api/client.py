@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
 import msgspec
@@ -19,7 +19,6 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from requests.exceptions import RequestException
-from typing_extensions import Self
 
 from ..errors import TooHeavyError, UnreadableBodyError
 from .bodies import Parsed, StreamParser, WholeBody
@@ -27,6 +26,9 @@ from .http_errors import asked_pause, no_certificates, reason_in, refusal, trans
 from .limiter import RateLimiter
 from .retries import Patience, retrying
 from .traffic import Traffic
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _CHUNK_BYTES = 1 << 18
 

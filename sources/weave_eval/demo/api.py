@@ -9,14 +9,16 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
-from typing_extensions import Self
 
 from .query import Record
 from .recording import Recording, UnrecordedError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _V2 = re.compile(r"/v2/([^/]+)/([^/]+)/(.+)")
 _KEY = "demo-key"
