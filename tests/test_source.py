@@ -158,6 +158,7 @@ def test_a_range_as_arguments(filled: WeaveServer, pipeline: Pipelines, tmp_path
     assert len(loaded(tmp_path)["evaluation_runs"]) == RUNS - 1
 
 
+@pytest.mark.slow
 def test_two_projects_in_one_pipeline(filled: WeaveServer, pipeline: Pipelines, tmp_path: Path) -> None:
     filled.bulk("acme/other", rows=1)
     for project in (PROJECT, "acme/other", PROJECT):

@@ -40,6 +40,7 @@ def test_load_as_a_process(folder: Path) -> None:
     assert len(run_ids(folder)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled")
 def test_a_failed_load_as_a_process() -> None:
     done = process("load", "--project", "forbidden-team/x")
@@ -127,6 +128,7 @@ def test_quiet_still_says_what_went_wrong(run: Run) -> None:
     assert "forbidden-team/x" in err
 
 
+@pytest.mark.slow
 def test_sigterm_ends_a_load_soon_and_the_next_one_completes_it(filled: WeaveServer, folder: Path, run: Run) -> None:
     filled.add_faults({"kind": "slow", "delay": 12, "match": "eval_results", "times": 1})
     (folder / "scratch").mkdir()

@@ -35,6 +35,8 @@ from weave_eval.warehouse.views.compiling.compiled_views import compiled_queries
 from weave_eval.warehouse.views.compiling.view_file import view_files
 from weave_eval.warehouse.views.model import View, ViewColumn, views
 
+pytestmark = pytest.mark.slow
+
 JSON_TEXTS = {"input_text", "field_value"}
 """Postgres writes JSON with blanks."""
 OF_A_LOAD = {"results_load_id"}

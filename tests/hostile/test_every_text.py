@@ -27,6 +27,8 @@ from tests.report.test_hostile import ATTRIBUTES, TAGS
 from weave_eval.rows.flatten import leaves
 from weave_eval.warehouse.views.model import views
 
+pytestmark = pytest.mark.slow
+
 ONE_LINE = re.compile(r"(warning|error): .+|[a-z_]+=.*")
 CELL = 32_767
 MANY = {

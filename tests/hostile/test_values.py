@@ -16,6 +16,8 @@ from tests.hostile.strings import stored
 from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
 
+pytestmark = pytest.mark.slow
+
 RUN = "00000000-0000-0000-0000-000000000003"
 DEPTH, KEYS, SCORERS, LARGE = 400, 5_000, 10_000, 10_000_000
 INTEGERS = (2**53 + 1, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 2**64 - 1, 2**64, 10**29 + 7, -(10**40))

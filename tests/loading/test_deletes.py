@@ -214,6 +214,7 @@ def test_a_listing_cut_at_a_line_end_makes_no_run_look_deleted(place: Place) -> 
     assert (marked(place.tables()), set(place.statuses())) == (set(), set(runs))
 
 
+@pytest.mark.slow
 def test_a_listing_cut_time_and_again_is_an_error_and_makes_no_run_look_deleted(place: Place) -> None:
     runs = place.server.bulk(PROJECT, runs=6, rows=1, scorers=1, start=days_ago(1))
     place.load()

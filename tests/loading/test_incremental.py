@@ -22,11 +22,6 @@ def with_slow(first: Any, *others: Any) -> list[Any]:
     return [first, *(pytest.param(other, marks=pytest.mark.slow) for other in others)]
 
 
-FAULTS = with_slow(
-    "truncate_body", "503", "429_retry_after", "502_html", "malformed_json", "drop_connection", "drop_before", "empty"
-)
-
-
 def bulk(place: Place, runs: int = 1, *, rows: int = 3, start: str | None = None, **order: Any) -> list[str]:
     """Runs that ended an hour ago, or that started at `start`."""
     order = {"trials": 1, "scorers": 1, "seconds_apart": 60, **order}
@@ -119,6 +114,7 @@ def test_a_run_is_followed_from_its_start_to_its_end(place: Place) -> None:
     assert run["finished_at"].isoformat() == live.call["ended_at"].replace("Z", "+00:00")
 
 
+@pytest.mark.slow
 def test_a_run_that_grew_although_it_was_finished(place: Place) -> None:
     live = LiveRun.start(place.server, PROJECT)
     live.add_trial({"seat": 1}, "window")
@@ -132,7 +128,8 @@ def test_a_run_that_grew_although_it_was_finished(place: Place) -> None:
     assert run["finished_at"].isoformat() == live.call["ended_at"].replace("Z", "+00:00")
 
 
-@pytest.mark.parametrize("is_finished", with_slow(False, True))
+@pytest.mark.slow
+@pytest.mark.parametrize("is_finished", [False, True])
 def test_a_run_that_shrank_to_nothing(place: Place, *, is_finished: bool) -> None:
     (kept,) = bulk(place)
     live = LiveRun.start(place.server, PROJECT)
@@ -163,6 +160,7 @@ def test_a_run_that_shrank(place: Place) -> None:
     assert {score["trial_id"] for score in place.tables()["scores"]} == {trials[0]}
 
 
+@pytest.mark.slow
 def test_an_open_run_that_does_not_grow_is_not_read(place: Place) -> None:
     (open_run,) = bulk(place, is_finished=False)
     place.load()
@@ -173,6 +171,7 @@ def test_an_open_run_that_does_not_grow_is_not_read(place: Place) -> None:
     assert place.tables() == before
 
 
+@pytest.mark.slow
 def test_an_old_open_run_is_read_a_last_time_and_given_up(place: Place) -> None:
     (open_run,) = bulk(place, is_finished=False, start=days_ago(3))
     place.load()
@@ -223,6 +222,7 @@ def test_an_open_run_is_followed_however_old_it_is(place: Place) -> None:
     assert place.statuses()[old] == "completed"
 
 
+@pytest.mark.slow
 def test_requests_stay_within_the_budget(place: Place) -> None:
     runs = bulk(place, 12, rows=7)
     place.load(page_rows=3)
@@ -248,6 +248,7 @@ def test_no_request_is_made_for_a_single_prediction(place: Place) -> None:
     assert len(place.server.requests()) < 15
 
 
+@pytest.mark.slow
 def test_a_fresh_machine_goes_on_from_the_warehouse(place: Place) -> None:
     bulk(place, 2)
     place.load(machine="first")
@@ -299,6 +300,7 @@ def test_chunks_load_what_one_package_loads(place: Place, tmp_path: Path) -> Non
     assert chunked.lasting() == place.lasting()
 
 
+@pytest.mark.slow
 def test_pages_that_are_too_large_are_not_asked_for_behind_the_last_row(place: Place) -> None:
     (run,) = bulk(place, 1, rows=6)
     place.server.clear_requests()
@@ -320,6 +322,7 @@ def test_a_package_that_is_large_enough_takes_no_further_runs(place: Place, tmp_
     assert chunked.lasting() == place.lasting()
 
 
+@pytest.mark.slow
 def test_a_range_is_read_whatever_was_read_before_and_leaves_the_cursor(place: Place) -> None:
     runs = bulk(place, 4, start=days_ago(4), seconds_apart=86_400)
     place.load()
@@ -345,6 +348,7 @@ def test_the_ends_of_a_range(place: Place) -> None:
     assert set(place.statuses()) == set(runs[:2])
 
 
+@pytest.mark.slow
 def test_named_runs_are_read_whatever_was_read_before(place: Place) -> None:
     runs = bulk(place, 3)
     place.load()
@@ -373,7 +377,8 @@ def test_a_time_that_is_none(place: Place) -> None:
         place.load(since="yesterday")
 
 
-@pytest.mark.parametrize("setting", with_slow("evaluations", "models"))
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", ["evaluations", "models"])
 def test_runs_of_one_evaluation_or_model(place: Place, setting: str) -> None:
     (north,) = bulk(place, name="north")
     (south,) = bulk(place, name="south", start=days_ago(0.02))
@@ -468,6 +473,7 @@ def test_a_full_load_reads_what_changed_beyond_the_lookback(place: Place) -> Non
     assert names[old] == "renamed"
 
 
+@pytest.mark.slow
 def test_projects_in_one_dataset_leave_each_other_alone(place: Place) -> None:
     other = Place(place.server, OTHER_PROJECT, place.folder)
     bulk(other, 2, rows=5, name="shared")
@@ -503,6 +509,7 @@ def test_pages_of_any_size_give_the_same_tables(sdk_project: Any, tmp_path: Path
         assert max(limits) == changed["page_rows"]
 
 
+@pytest.mark.slow
 def test_pages_as_the_production_server_answers_them(place: Place, tmp_path: Path) -> None:
     place.server.configure(quirks=True)
     bulk(place, rows=9, trials=3, scorers=2)
@@ -530,7 +537,8 @@ def test_pages_that_the_server_cannot_give_are_halved(place: Place, tmp_path: Pa
     assert halved.lasting() == place.lasting()
 
 
-@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["truncate_body", "429_retry_after", "drop_connection"])
 def test_faults_that_pass(place: Place, tmp_path: Path, kind: str) -> None:
     bulk(place, 2, rows=6)
     place.load()
@@ -551,6 +559,7 @@ def test_a_listing_that_was_cut_at_the_end_of_a_line(place: Place) -> None:
     assert set(place.statuses()) == set(runs)
 
 
+@pytest.mark.slow
 def test_faults_that_stay_end_the_load(place: Place) -> None:
     bulk(place)
     with (

@@ -116,6 +116,7 @@ def test_a_new_server_tells_costs(newest: WeaveServer, tmp_path: Path) -> None:
     assert [run["total_cost"] for run in tables["evaluation_runs"]] == [6 * 5.0]
 
 
+@pytest.mark.slow
 def test_fields_that_are_missing_are_null(server: WeaveServer, tmp_path: Path) -> None:
     """Only ids are counted on."""
     (run_id,) = server.bulk(PROJECT, rows=1, scorers=0, start=START)

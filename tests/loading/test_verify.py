@@ -255,6 +255,7 @@ def test_a_project_with_runs_of_every_kind_agrees(sdk_project: Project, tmp_path
     assert verify(place, is_dry_run=True).findings == Findings(PROJECT, runs_listed=len(place.statuses()))
 
 
+@pytest.mark.slow
 def test_a_trial_that_took_anothers_place_is_found(place: Place) -> None:
     kept, swapped = place.server.bulk(PROJECT, runs=2, rows=2, scorers=0, start=days_ago(90))
     place.load()
@@ -298,6 +299,7 @@ def test_the_trials_of_a_run_with_very_many_are_counted(place: Place, monkeypatc
     assert {small, large, grown} == place.statuses().keys()
 
 
+@pytest.mark.slow
 def test_an_old_open_run_that_is_missing_is_read_as_abandoned(place: Place) -> None:
     place.server.bulk(PROJECT, rows=1, scorers=0, start=days_ago(1 / 24), name="recent")
     place.load()

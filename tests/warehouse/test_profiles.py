@@ -91,6 +91,7 @@ def test_a_file_that_cannot_be_used(folder: Path, capsys: pytest.CaptureFixture[
     assert "destinations.toml" in line
 
 
+@pytest.mark.slow
 def test_another_file_can_be_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -175,6 +176,7 @@ def test_errors_are_raised_to_python_too(folder: Path) -> None:
         load_project(settings, profile("mart"))
 
 
+@pytest.mark.slow
 def test_the_environment_overrides_the_secrets_file_and_that_a_profile(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +188,7 @@ def test_the_environment_overrides_the_secrets_file_and_that_a_profile(
     assert trial_count(folder / "environment.duckdb", "weave") == 3
 
 
+@pytest.mark.slow
 def test_several_profiles_share_a_type_and_set_a_dataset(folder: Path) -> None:
     declare(
         folder,

@@ -231,6 +231,7 @@ class TestLoads:
         moved = Path(shutil.copy(loaded.file, tmp_path / "moved.duckdb"))
         assert len(rows_of(moved, views_by_name()["fct_trials"])) == 6
 
+    @pytest.mark.slow
     def test_deleted_runs_are_left_out_everywhere(self, place: Place, server: WeaveServer) -> None:
         gone, *others = server.bulk(PROJECT, runs=3, rows=4, scorers=2)
         place.load()
@@ -243,6 +244,7 @@ class TestLoads:
         assert [name for name, ids in found.items() if gone in ids] == []
         assert found["fct_scores"] == set(others)
 
+    @pytest.mark.slow
     def test_the_views_go_to_a_dataset_of_their_own(self, server: WeaveServer, tmp_path: Path) -> None:
         server.bulk(PROJECT, runs=2, rows=3)
         place = ElsewherePlace(server, PROJECT, tmp_path)
@@ -250,6 +252,7 @@ class TestLoads:
         assert made_views(place.file) == {("analytics", name) for name in view_names()}
         assert len(rows_of(place.file, views_by_name()["fct_trials"], "analytics")) == 6
 
+    @pytest.mark.slow
     def test_the_views_are_switched_off(self, server: WeaveServer, tmp_path: Path) -> None:
         server.bulk(PROJECT, runs=2, rows=3)
         place = ElsewherePlace(server, PROJECT, tmp_path, has_views=False)
@@ -267,6 +270,7 @@ class TestLoads:
         assert "views_dataset" in warning
         assert made_views(place.file) == {("weave", "dim_runs")}
 
+    @pytest.mark.slow
     def test_a_view_that_is_no_longer_declared_goes(
         self, place: Place, server: WeaveServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -281,6 +285,7 @@ class TestLoads:
         assert place.load().report.warnings == []
         assert made_views(place.file) == {("weave", name) for name in [*(view.name for view in without), "mine"]}
 
+    @pytest.mark.slow
     def test_a_dropped_table_and_view_come_back(self, place: Place, server: WeaveServer) -> None:
         server.bulk(PROJECT, runs=1, rows=3)
         place.load()
@@ -292,6 +297,7 @@ class TestLoads:
         for view in views():
             rows_of(place.file, view)
 
+    @pytest.mark.slow
     def test_a_column_that_no_row_has_come_for_is_made(self, place: Place, server: WeaveServer) -> None:
         server.bulk(PROJECT, runs=1, rows=3)
         place.load()
@@ -356,6 +362,7 @@ class TestWhileALoadReplacesRuns:
         read = {name for view in views() for name in READ[view.name]}
         assert {table.name for table in TABLES if table.replace == "run" and table.name in read} == set(REPLACED)
 
+    @pytest.mark.slow
     def test_no_half_run_is_shown(self, states: duckdb.DuckDBPyConnection) -> None:
         looked_at = [view for view in views() if set(READ[view.name]) & set(REPLACED) and view.name not in FRESHNESS]
         assert len(looked_at) > 4

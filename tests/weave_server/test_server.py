@@ -311,6 +311,7 @@ def test_gzip(sdk_project: Project) -> None:
     assert response.json() == plain
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_newest_server_takes_the_seeds() -> None:
     with WeaveServer.start("0.53.12") as server:

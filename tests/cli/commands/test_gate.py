@@ -338,6 +338,7 @@ def recorded(postgres: Warehouse, dataset: str) -> list[tuple[Any, ...]]:
     return postgres.rows(f"SELECT decision, results, rules, project_id FROM {table}")
 
 
+@pytest.mark.slow
 def test_the_whole_way_in_postgres(
     gate: Gate, in_postgres: tuple[str, ...], postgres: Warehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
