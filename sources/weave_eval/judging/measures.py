@@ -150,6 +150,7 @@ _OVER_ALL_TRIALS = {
 }
 """Measures without values by row, and what they are of."""
 
+_PERCENTILES = {"latency_p50": 50, "latency_p95": 95}
 _WORDS = {"latency_seconds": "a latency", "total_cost": "a cost"}
 
 
@@ -168,7 +169,7 @@ def _over_all_trials(measure: str, run: RunResults) -> float:
     if measure == "cost_total":
         _require_all(run, len(values), name)
         return sum(values)
-    return statistics.percentile(values, 50 if measure == "latency_p50" else 95)
+    return statistics.percentile(values, _PERCENTILES[measure])
 
 
 def _require_all(run: RunResults, count: int, name: str) -> None:
