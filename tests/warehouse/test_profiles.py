@@ -19,6 +19,7 @@ from weave_eval.cli.exit_codes import DONE, FAILED, MISUSED
 from weave_eval.cli.program import main
 from weave_eval.errors import DestinationError, SettingsError
 from weave_eval.warehouse.profiles import profile, profiles
+from weave_eval.warehouse.registry import warehouses
 
 SAMPLE = CHECKOUT / "destinations.toml"
 PROJECT = "acme/destinations"
@@ -213,12 +214,7 @@ def test_a_dataset_is_called_as_the_warehouse_calls_it(folder: Path, capsys: pyt
 
 def test_the_sample_profiles_are_declared() -> None:
     declared = profiles(SAMPLE)
-    assert {name: found.type for name, found in declared.items()} == {
-        "duckdb": "duckdb",
-        "postgres": "postgres",
-        "bigquery": "bigquery",
-        "snowflake": "snowflake",
-    }
+    assert {name: found.type for name, found in declared.items()} == {each.type: each.type for each in warehouses()}
     assert {found.dataset for found in declared.values()} == {"weave"}
 
 
