@@ -102,6 +102,7 @@ def _write_to(profile: Profile) -> None:
     probe = f"weave_eval_check_{uuid4().hex[:8]}"
     with job_client(profile, Schema(probe)) as client:
         sql = client.sql_client
+        profile.warehouse.require_usable(sql)
         is_new = not sql.has_dataset()
         if is_new:
             sql.create_dataset()

@@ -122,6 +122,9 @@ class Warehouse:
         """Renames a file whose making was cut short, and that holds nothing; says so in a warning."""
         return []
 
+    def require_usable(self, sql: SqlClientBase[Any]) -> None:
+        """Raises `SettingsError` if the database cannot hold what loads write."""
+
     def project_lock(
         self, sql: SqlClientBase[Any], dataset: str, project: str, wait_seconds: float
     ) -> AbstractContextManager[None]:

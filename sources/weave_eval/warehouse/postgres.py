@@ -11,6 +11,7 @@ from dlt.common.data_writers.escape import escape_postgres_literal
 from dlt.destinations.exceptions import DatabaseException, DatabaseTerminalException
 from dlt.destinations.sql_client import SqlClientBase
 
+from ..errors import SettingsError
 from ..tables import ColumnType
 from .arrow_types import INSTANT, MOMENT, decimal_type
 from .base import ColumnDescription, DataType, Warehouse
@@ -91,6 +92,15 @@ JOIN pg_namespace n ON n.oid = t.relnamespace JOIN pg_attribute c ON c.attrelid 
         """A text in SQL."""
         literal: str = escape_postgres_literal(text)
         return literal
+
+    def require_usable(self, sql: SqlClientBase[Any]) -> None:
+        """Raises `SettingsError` for a database in another encoding, which cannot hold every text."""
+        ((encoding,),) = sql.execute_sql("SHOW server_encoding") or [("UTF8",)]
+        if encoding != "UTF8":
+            raise SettingsError(
+                f"The Postgres database {sql.database_name!r} has the encoding {encoding}, which cannot hold every "
+                "text. Load into a database that was created with ENCODING 'UTF8'."
+            )
 
     def project_lock(
         self, sql: SqlClientBase[Any], dataset: str, project: str, wait_seconds: float

@@ -7,6 +7,7 @@ through ADBC, which cannot write `jsonb`; the merge converts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import dlt.destinations
 from dlt.common.configuration import configspec
@@ -90,6 +91,10 @@ class _Client(PostgresClient):
 @configspec(init=False)
 class PostgresCredentials(configuration.PostgresCredentials, PortedConnectionString):
     """dlt's; errors name the class, so it is called the same."""
+
+    def get_query(self) -> dict[str, Any]:
+        """The parameters of every connection: all of them speak UTF-8, whatever PGCLIENTENCODING says."""
+        return {**super().get_query(), "client_encoding": "utf8"}
 
 
 @configspec

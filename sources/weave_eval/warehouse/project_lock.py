@@ -18,8 +18,7 @@ def project_lock(profile: Profile, project: str, wait_seconds: float = 0.0) -> I
     if not profile.warehouse.locks_projects:
         yield
         return
-    with (
-        job_client(profile) as client,
-        profile.warehouse.project_lock(client.sql_client, profile.dataset, project, wait_seconds),
-    ):
-        yield
+    with job_client(profile) as client:
+        profile.warehouse.require_usable(client.sql_client)
+        with profile.warehouse.project_lock(client.sql_client, profile.dataset, project, wait_seconds):
+            yield
