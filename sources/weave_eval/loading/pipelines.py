@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import dlt
+from dlt.common.destination.exceptions import DestinationException
 from dlt.common.pipeline import LoadInfo, get_dlt_pipelines_dir
+from dlt.common.schema.typing import C_DLT_LOAD_ID, PIPELINE_STATE_TABLE_NAME
+from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract.source import DltSource
 from dlt.pipeline.helpers import retry_schema_update
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
@@ -18,9 +23,12 @@ from ..state.soundness import digest
 from ..warehouse.location import Location
 from ..warehouse.locks import require_writable
 from ..warehouse.profiles import Profile
+from .resources import FILES_FOLDER
 
 _SCHEMA_ATTEMPTS = 6
 _BASED_ON = "weave_eval_based_on"
+_PENDING = {"normalize/extracted", "load/normalized"}
+"""Where dlt keeps packages that are still to be loaded."""
 
 
 def run_pipeline(pipeline: dlt.Pipeline, source: DltSource | None = None) -> LoadInfo | None:
@@ -38,7 +46,36 @@ def run_pipeline(pipeline: dlt.Pipeline, source: DltSource | None = None) -> Loa
     )
     # A later attempt finishes the package that the first one has made.
     todo = [source]
-    return retrying(lambda: pipeline.run(todo.pop() if todo else None))
+    try:
+        return retrying(lambda: pipeline.run(todo.pop() if todo else None))
+    finally:
+        remove_remains(pipeline)
+
+
+def remove_remains(pipeline: dlt.Pipeline) -> None:
+    """Removes rows from the working folder, but for those of packages that are still to be loaded.
+
+    dlt keeps packages that were loaded or given up, and killed loads leave packages that were not whole yet.
+    """
+    working = Path(pipeline.working_dir)
+    shutil.rmtree(working / FILES_FOLDER, ignore_errors=True)
+    for folder in (path for step in ("normalize", "load") for path in (working / step).glob("*/")):
+        if folder.relative_to(working).as_posix() not in _PENDING:
+            for package in folder.iterdir():
+                shutil.rmtree(package, ignore_errors=True)
+
+
+def forget_old_states(pipeline: dlt.Pipeline, load_id: str) -> None:
+    """Deletes the pipeline's states in the warehouse but for that of a load, if it has one.
+
+    dlt adds one with each load and never deletes any. It goes on from the one whose load has the latest clock.
+    """
+    with pipeline.destination_client() as client, suppress(DestinationException):  # the next load will delete them
+        assert isinstance(client, SqlJobClientBase)
+        table = client.sql_client.make_qualified_table_name(PIPELINE_STATE_TABLE_NAME)
+        loads = f"SELECT {C_DLT_LOAD_ID} FROM {table} WHERE pipeline_name = %s"
+        query = f"DELETE FROM {table} WHERE pipeline_name = %s AND {C_DLT_LOAD_ID} <> %s AND %s IN ({loads})"
+        client.sql_client.execute_sql(query, pipeline.pipeline_name, load_id, load_id, pipeline.pipeline_name)
 
 
 def based_on(pipeline: dlt.Pipeline) -> str | None:

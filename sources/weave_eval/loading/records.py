@@ -25,7 +25,7 @@ from ..warehouse.registry import warehouse_behind
 from ..weave.sanitize import to_json
 from .outcome import Report
 from .package_files import TableItem
-from .pipelines import project_slug, run_pipeline
+from .pipelines import forget_old_states, project_slug, run_pipeline
 from .resources import current_package, source_of, table_resource
 from .saved_state import SavedState
 from .writer import RunWriter
@@ -89,7 +89,8 @@ def _source(
 class LoadRecords:
     """What a load leaves about itself: records, among them those of the runs `proven`, and the runs it `removed`.
 
-    `heartbeat` is remembered as the last time that all was well; None makes the next load leave a record too.
+    `heartbeat` is remembered as the last time that all was well, `completed` as what the tables are complete with; None
+    makes the next load leave a record too.
     """
 
     project: str
@@ -97,6 +98,7 @@ class LoadRecords:
     proven: Collection[str] = ()
     removed: Collection[str] = ()
     heartbeat: datetime | None = None
+    completed: str | None = None
 
 
 def write_records(pipeline: dlt.Pipeline, written: LoadRecords) -> None:
@@ -106,10 +108,13 @@ def write_records(pipeline: dlt.Pipeline, written: LoadRecords) -> None:
         forget(saved, written.project, [*written.proven, *written.removed])
         heartbeat = written.heartbeat.isoformat() if written.heartbeat else None
         saved.setdefault("heartbeats", {})[written.project] = heartbeat
+        saved.setdefault("completed", {})[written.project] = written.completed
 
     scope = warehouse_behind(pipeline.destination.destination_type).merge_scope
     source = _source(written.project, written.records, OF_LOADS, removed=written.removed, scope=scope, save=save)
-    run_pipeline(pipeline, source)
+    info = run_pipeline(pipeline, source)
+    if info:
+        forget_old_states(pipeline, info.loads_ids[-1])
 
 
 @dataclass

@@ -16,7 +16,8 @@ from ..warehouse.registry import warehouse_behind
 from .package_files import Package, TableItem
 from .saved_state import SavedState
 
-_FILES = "weave_eval_files"
+FILES_FOLDER = "weave_eval_files"
+"""Where files are made for dlt, in the working folder of a pipeline."""
 
 
 ReadPackage = Callable[[SavedState, Package], Iterator[TableItem]]
@@ -53,7 +54,7 @@ def current_package(tables: Collection[str]) -> Package:
     destination = pipeline.destination
     form = warehouse_behind(destination.destination_type).form
     strategies = destination.capabilities().supported_merge_strategies or ()
-    can_replace, folder = "delete-insert" in strategies, Path(pipeline.working_dir) / _FILES
+    can_replace, folder = "delete-insert" in strategies, Path(pipeline.working_dir) / FILES_FOLDER
     return Package(load_id, frozenset(tables), form, can_replace, folder)
 
 

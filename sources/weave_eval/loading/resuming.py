@@ -39,7 +39,15 @@ from ..warehouse.failures import is_out_of_room
 from ..warehouse.location import Location
 from ..warehouse.lost_tables import Lost, find_lost, lost_text, restore_lost
 from ..warehouse.profiles import Profile
-from .pipelines import based_on, make_pipeline, pipeline_name, pipelines_folder, run_pipeline, saved_state
+from .pipelines import (
+    based_on,
+    make_pipeline,
+    pipeline_name,
+    pipelines_folder,
+    remove_remains,
+    run_pipeline,
+    saved_state,
+)
 
 _UNREADABLE = "The state that the last load left in the warehouse cannot be used: every run is read again."
 
@@ -71,6 +79,7 @@ def resume(project: str, profile: Profile, location: Location, pipelines_dir: st
     """The project's pipeline, in line with the warehouse."""
     warnings = profile.warehouse.set_aside_unfinished(location)
     pipeline = _readable(project, profile, location, pipelines_dir)
+    remove_remains(pipeline)
     with job_client(profile) as client:
         lost = restore_lost(client, profile)
         if lost:
@@ -210,6 +219,14 @@ def finish_packages(pipeline: dlt.Pipeline, profile: Profile) -> LoadInfo | None
         _restart(pipeline)
         pipeline._state_restored = True  # noqa: SLF001 - dlt would ask the warehouse once more
     return info
+
+
+def is_still_ours(pipeline: dlt.Pipeline, profile: Profile) -> bool:
+    """Whether the warehouse has the state that the pipeline left there last; also while a package is read."""
+    ours = (digest(saved_state(pipeline)), based_on(pipeline))
+    with job_client(profile) as client, suppress(UnusableStateError):
+        return digest(stored_state(client, pipeline.pipeline_name)) in ours
+    return False
 
 
 def _is_confirmed(pipeline: dlt.Pipeline, profile: Profile) -> bool:
