@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from time import sleep
+from typing import Any
 
 import pytest
 
@@ -11,8 +14,12 @@ from tests.contract.place import Landing
 from tests.loads import LiveRun
 from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
-from weave_eval.cli.exit_codes import MISUSED
+from weave_eval import LoadOptions, load_project
+from weave_eval.cli.exit_codes import BUSY, MISUSED
 from weave_eval.cli.program import main
+from weave_eval.errors import DestinationError
+from weave_eval.loading import execution, records
+from weave_eval.warehouse.project_lock import project_lock
 
 PROJECT = "acme/postgres"
 CREDENTIALS = "DESTINATION__POSTGRES__CREDENTIALS"
@@ -75,3 +82,57 @@ def test_a_database_in_another_encoding_is_refused(
         assert code == MISUSED
         assert f"The Postgres database '{database}' has the encoding {encoding}, which cannot hold every text." in said
     postgres.execute(f"DROP DATABASE {database}")
+
+
+CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'process % loading %'"
+TIMEOUTS = ("idle_session_timeout", "idle_in_transaction_session_timeout")
+
+
+def test_no_timeout_ends_the_lock(landing: Landing, run: Callable[..., Said]) -> None:
+    landing.server.bulk(PROJECT, rows=1)
+    for name in TIMEOUTS:
+        landing.warehouse.execute(f"ALTER ROLE loader SET {name} = '500ms'")
+    try:
+        with project_lock(landing.profile, PROJECT):
+            sleep(1.5)
+            code, said = run("load")
+    finally:
+        for name in TIMEOUTS:
+            landing.warehouse.execute(f"ALTER ROLE loader RESET {name}")
+    assert code == BUSY
+    assert f"loading {PROJECT}, since 20" in said
+
+
+def test_a_lock_whose_connection_is_cut_is_taken_again(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    landing.server.bulk(PROJECT, runs=2, rows=2)
+    cuts = []
+    write_records = records.write_records
+
+    def cut(*_: object) -> None:
+        cuts.append(landing.warehouse.rows(CUT))
+
+    def write_and_cut(*arguments: Any) -> None:
+        write_records(*arguments)
+        cut()
+
+    monkeypatch.setattr(execution, "write_records", write_and_cut)
+    options = LoadOptions(pipelines_dir=str(landing.folder), progress=cut)
+    result = load_project(landing.settings(package_runs=1), landing.profile, options)
+    assert (result.status, result.report.runs_read) == ("loaded", 2)
+    assert cuts == [[(True,)]] * 3
+    assert [row["status"] for row in landing.tables()["syncs"]] == ["loaded"]
+
+
+def test_a_load_ends_if_another_has_taken_its_lock(landing: Landing) -> None:
+    landing.server.bulk(PROJECT, rows=2)
+    with ExitStack() as other:
+
+        def take(*_: object) -> None:
+            landing.warehouse.execute(CUT)
+            other.enter_context(project_lock(landing.profile, PROJECT, wait_seconds=10))
+
+        options = LoadOptions(pipelines_dir=str(landing.folder), progress=take)
+        with pytest.raises(DestinationError, match="was cut, and another load of it has begun \\(process "):
+            load_project(landing.settings(), landing.profile, options)
+    assert landing.tables().get("trials", []) == []
+    assert landing.load().status == "loaded"

@@ -14,19 +14,22 @@ from ..reading.discovery import list_runs
 from ..state.decisions import PlannedRun
 from ..state.unproven import ReadRun, recall
 from ..times import parse_time, utc_now
-from ..warehouse.completing import complete_tables
+from ..warehouse.completing import complete_tables, completion
 from ..warehouse.failures import destination_errors
+from ..warehouse.locks import ProjectLock
 from ..warehouse.profiles import Profile
 from ..weave.run_filter import RunFilter
 from .context import LoadContext
 from .extraction import Extraction
 from .outcome import LoadResult, Progress, Report
+from .package_files import Package, TableItem
 from .pipelines import run_pipeline, saved_state
 from .planning import Plan
 from .proving import Proof, proof_records, prove
 from .records import LoadRecords, SyncRecord, write_records
 from .resources import evaluation_resources, source_of
-from .resuming import Resumed, finish_packages
+from .resuming import Resumed, finish_packages, is_still_ours
+from .saved_state import SavedState
 
 _PROVEN_TOGETHER = 1000
 """Unproven runs at which a long load writes proofs before its end."""
@@ -42,14 +45,16 @@ class Execution:
         resumed: Resumed,
         command: str,
         *,
+        lock: ProjectLock,
         plan: Plan | None = None,
         progress: Progress | None = None,
     ):
-        """Prepares the execution of `command`; without a `plan`, the project is listed first."""
+        """Prepares the execution of `command` under a lock; without a `plan`, the project is listed first."""
         self._context = context
         self._settings = context.settings
         self._profile = profile
         self._pipeline = resumed.pipeline
+        self._lock = lock
         self._record = SyncRecord(utc_now(), command, profile.name)
         self._report = Report(warnings=[*resumed.warnings])
         self._extraction = Extraction(
@@ -63,6 +68,7 @@ class Execution:
         self._load_ids: list[str] = []
         self._proven: set[str] = set()
         self._is_complete = False
+        self._incomplete: list[str] | None = None
 
     def run(self) -> LoadResult:
         """Loads and proves; an error is recorded, where that can be done, and raised."""
@@ -70,6 +76,7 @@ class Execution:
         try:
             with self._timed("load"), destination_errors(self._profile):
                 self._load()
+            self._report.warnings += self._context.client.clock.warnings()
             with self._timed("prove"):
                 proofs = self._prove_or_repeat()
         except WeaveEvalError as error:
@@ -79,7 +86,7 @@ class Execution:
         finally:
             self._extraction.close()
         result = self._result(proofs)
-        if result.load_ids or proofs or self._is_heartbeat_due():
+        if result.load_ids or proofs or self._is_heartbeat_due() or not self._was_completed():
             self._write_record(result.status, proofs)
         result.seconds = time.monotonic() - began
         return result
@@ -90,25 +97,41 @@ class Execution:
             self._loaded(finish_packages(self._pipeline, self._profile))
         while self._extraction.has_more:
             with_predictions, scope = self._settings.with_predictions, self._profile.warehouse.merge_scope
-            resources = evaluation_resources(self._extraction.items, with_predictions=with_predictions, scope=scope)
+            resources = evaluation_resources(self._read, with_predictions=with_predictions, scope=scope)
             self._loaded(run_pipeline(self._pipeline, source_of(resources)))
             if len(self._unproven()) >= _PROVEN_TOGETHER:
                 self._write_early_proofs()
+
+    def _read(self, saved: SavedState, package: Package) -> Iterator[TableItem]:
+        """Reads the next package."""
+        yield from self._extraction.items(saved, package)
+        self._require_lock()
+
+    def _require_lock(self) -> None:
+        """Raises `DestinationError` if the lock was lost and another load may have been at work."""
+        if self._lock.renew() and not is_still_ours(self._pipeline, self._profile):
+            raise DestinationError(
+                f"The connection that held the lock of {self._context.project} was cut, and another load has changed "
+                "the tables meanwhile. What was loaded before stays, and the next load goes on from there."
+            )
 
     def _loaded(self, info: LoadInfo | None) -> None:
         """Counts packages that were loaded; the tables are completed once the first one has made them."""
         load_ids = list(info.loads_ids) if info else []
         if load_ids and not self._load_ids:
-            self._report.warnings += self._complete_tables()
+            self._complete_tables()
         self._load_ids += load_ids
 
-    def _complete_tables(self) -> list[str]:
+    def _complete_tables(self) -> None:
         """Completes the tables: once, if that makes all of them, as it does where there are views that read them."""
-        if self._is_complete:
-            return []
-        warnings = complete_tables(self._pipeline, self._profile)
-        self._is_complete = self._profile.makes_views and not warnings
-        return warnings
+        if not self._is_complete:
+            self._incomplete = complete_tables(self._pipeline, self._profile)
+            self._is_complete = self._profile.makes_views and not self._incomplete
+
+    def _was_completed(self) -> bool:
+        """Whether an earlier load has completed the tables as this one would."""
+        completed = saved_state(self._pipeline).get("completed", {}).get(self._context.project)
+        return bool(completed == completion(self._profile))
 
     def _unproven(self) -> dict[str, ReadRun]:
         """The runs that were read, by this load or by one that was killed, and whose proof is not written yet."""
@@ -121,6 +144,7 @@ class Execution:
         proofs = [proof for proof in prove(self._profile, self._unproven()) if not proof.is_failed]
         proven = _run_ids(proofs)
         written = LoadRecords(self._context.project, proof_records(proofs, utc_now()), proven)
+        self._require_lock()
         write_records(self._pipeline, written)
         self._proven.update(proven)
 
@@ -172,7 +196,10 @@ class Execution:
             self._write_record("failed", proofs, error=str(error))
 
     def _write_record(self, status: str, proofs: Sequence[Proof], *, error: str | None = None) -> None:
-        """Leaves the proofs and a row in `syncs`."""
+        """Leaves the proofs and a row in `syncs`; what is lacking beside the tables is tried again, and told."""
+        if self._load_ids or saved_state(self._pipeline):
+            self._complete_tables()
+        self._report.warnings += self._incomplete or ()
         now, traffic = utc_now(), self._context.client.traffic.as_dict()
         sync = self._record.ended(status, now, self._report, traffic, error)
         written = LoadRecords(
@@ -181,8 +208,10 @@ class Execution:
             proven=_run_ids(proofs),
             removed=self._report.removed,
             heartbeat=None if status == "failed" else now,
+            completed=completion(self._profile) if self._incomplete == [] else None,
         )
         with destination_errors(self._profile):
+            self._require_lock()
             write_records(self._pipeline, written)
             self._complete_tables()
 

@@ -10,7 +10,7 @@ from ..api.client import WeaveClient
 from ..settings import Settings
 from ..warehouse.failures import busy_if_in_use, destination_errors
 from ..warehouse.location import Location
-from ..warehouse.locks import load_lock
+from ..warehouse.locks import ProjectLock, load_lock
 from ..warehouse.profiles import Profile
 from ..warehouse.project_lock import project_lock
 from .context import LoadContext, WarehouseStored, connect
@@ -44,11 +44,11 @@ def load_project(settings: Settings, profile: Profile, options: LoadOptions = DE
     Raises `SettingsError`, `ApiError`, `DestinationError` or `BusyError`; whatever was loaded before the error stays
     loaded, and the next load goes on from there.
     """
-    with locked(settings, profile, options) as (location, client):
+    with locked(settings, profile, options) as (location, client, lock):
         resumed = resume(settings.project, profile, location, options.pipelines_dir)
         context = LoadContext(settings, client, WarehouseStored(profile, settings.project), options.is_full)
         command = "full load" if context.is_full else "range load" if context.is_range else "load"
-        return Execution(context, profile, resumed, command, progress=options.progress).run()
+        return Execution(context, profile, resumed, command, lock=lock, progress=options.progress).run()
 
 
 def plan_project(settings: Settings, profile: Profile, options: LoadOptions = DEFAULTS) -> Plan:
@@ -59,8 +59,10 @@ def plan_project(settings: Settings, profile: Profile, options: LoadOptions = DE
 
 
 @contextmanager
-def locked(settings: Settings, profile: Profile, options: LoadOptions) -> Iterator[tuple[Location, WeaveClient]]:
-    """Where the profile leads and a client, while no other load of the same project runs."""
+def locked(
+    settings: Settings, profile: Profile, options: LoadOptions
+) -> Iterator[tuple[Location, WeaveClient, ProjectLock]]:
+    """Where the profile leads, a client, and the lock by which no other load of the same project runs."""
     with connect(settings) as client:
         with destination_errors(profile):
             location = profile.location()
@@ -69,6 +71,6 @@ def locked(settings: Settings, profile: Profile, options: LoadOptions) -> Iterat
             load_lock(lock_path(location, settings.project), purpose, options.wait_seconds),
             busy_if_in_use(profile),
             destination_errors(profile),
-            project_lock(profile, settings.project, options.wait_seconds),
+            project_lock(profile, settings.project, options.wait_seconds) as lock,
         ):
-            yield location, client
+            yield location, client, lock

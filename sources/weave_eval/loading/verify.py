@@ -76,7 +76,7 @@ def verify_project(
 
     Raises `SettingsError`, `ApiError`, `DestinationError` or `BusyError`.
     """
-    with locked(settings, profile, options) as (location, client):
+    with locked(settings, profile, options) as (location, client, lock):
         resumed = None if is_dry_run else resume(settings.project, profile, location, options.pipelines_dir)
         lost = resumed.lost if resumed else lost_now(profile)
         context = LoadContext(settings, client, WarehouseStored(profile, settings.project))
@@ -88,7 +88,8 @@ def verify_project(
         repair = None
         if resumed:
             plan = _repair_plan(context, listed, findings)
-            repair = Execution(context, profile, resumed, "verify", plan=plan, progress=options.progress).run()
+            progress = options.progress
+            repair = Execution(context, profile, resumed, "verify", lock=lock, plan=plan, progress=progress).run()
         return Verified(findings, repair, client.traffic.as_dict())
 
 

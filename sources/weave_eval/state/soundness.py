@@ -43,6 +43,7 @@ class _State(msgspec.Struct):
     companions: dict[str, _RelatedData] = {}
     unproven: dict[str, dict[str, tuple[str, int | None, int | None, int | None, bool, bool]]] = {}
     heartbeats: dict[str, str | None] = {}
+    completed: dict[str, str | None] = {}
 
 
 def is_sound(saved: Any, now: datetime) -> bool:

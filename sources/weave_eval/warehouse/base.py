@@ -15,6 +15,7 @@ from ..schema import SCOPE
 from ..tables import ColumnType
 from .comments import lacking_comments
 from .location import Location
+from .locks import ProjectLock
 from .views.catalogue import Catalogue
 from .views.dialect import Dialect
 from .views.place import ViewPlace
@@ -127,9 +128,9 @@ class Warehouse:
 
     def project_lock(
         self, sql: SqlClientBase[Any], dataset: str, project: str, wait_seconds: float
-    ) -> AbstractContextManager[None]:
+    ) -> AbstractContextManager[ProjectLock]:
         """Holds the lock of a project in a dataset through a connection. Raises `BusyError` if it is not soon free."""
-        return nullcontext()
+        return nullcontext(ProjectLock())
 
     def impatient(self, sql: SqlClientBase[Any]) -> AbstractContextManager[None]:
         """A context in which statements give up soon on what others have locked."""

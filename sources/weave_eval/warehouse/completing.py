@@ -16,10 +16,15 @@ from .base import Errors
 from .failures import one_line
 from .profiles import Profile
 from .views.catalogue import Catalogue
-from .views.model import views
+from .views.model import fingerprint, views
 from .views.place import ViewPlace
 
 _ATTEMPTS = 5
+
+
+def completion(profile: Profile) -> str:
+    """What tables are complete with: the views of this version, in their dataset, or none."""
+    return f"{profile.dataset_of_views} {fingerprint()}" if profile.makes_views else "no views"
 
 
 def complete_tables(pipeline: dlt.Pipeline, profile: Profile) -> list[str]:

@@ -14,6 +14,14 @@ from ..errors import BusyError, SettingsError
 from ..times import utc_now
 
 
+class ProjectLock:
+    """A lock of a project that a warehouse holds, or of one that has no such locks: nothing is held, or lost."""
+
+    def renew(self) -> bool:
+        """Takes the lock again if it was lost; returns whether it was."""
+        return False
+
+
 @contextmanager
 def load_lock(path: Path, purpose: str, wait_seconds: float = 0.0) -> Iterator[None]:
     """Holds the lock `path`. Raises `BusyError`, naming the holder, if it is not free within `wait_seconds`.

@@ -16,6 +16,7 @@ from ..tables import ColumnType
 from .arrow_types import INSTANT, MOMENT, decimal_type
 from .base import ColumnDescription, DataType, Warehouse
 from .location import Location
+from .locks import ProjectLock
 from .postgres_indexes import make_indexes
 from .postgres_lock import advisory_lock
 from .views.catalogue import Catalogue
@@ -104,7 +105,7 @@ JOIN pg_namespace n ON n.oid = t.relnamespace JOIN pg_attribute c ON c.attrelid 
 
     def project_lock(
         self, sql: SqlClientBase[Any], dataset: str, project: str, wait_seconds: float
-    ) -> AbstractContextManager[None]:
+    ) -> AbstractContextManager[ProjectLock]:
         """Holds an advisory lock, which ends with the connection, however the load ends."""
         return advisory_lock(sql, dataset, project, wait_seconds)
 

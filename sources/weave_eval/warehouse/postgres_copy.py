@@ -71,6 +71,10 @@ class CopyRuns(_Copy):
         files = ReferenceFollowupJobRequest.resolve_references(self._file_path)
         name = self._client.sql_client.make_qualified_table_name(self.load_table_name)
         with self._copying() as (cursor, schema, table):
+            # If a load goes on that has lost its lock, the second to come removes what the first has copied.
+            turn = _literals([f"weave_eval {self._client.sql_client.staging_dataset_name} {table}"])
+            cursor.execute(f"SELECT pg_advisory_xact_lock(hashtext({turn})) IS NULL")
+            cursor.fetchall()
             cursor.execute(f"DELETE FROM {name} WHERE run_id = ANY (ARRAY[{_literals(_run_ids(files))}])")
             cursor.execute(_JSONB_COLUMNS.format(_literals([schema]), _literals([table])))
             jsonb = {column for (column,) in cursor.fetchall()}
