@@ -25,6 +25,7 @@ from .bodies import Parsed, StreamParser, WholeBody
 from .http_errors import asked_pause, no_certificates, reason_in, refusal, transport_failure, unreadable, web_page
 from .limiter import RateLimiter
 from .retries import Patience, retrying
+from .server_clock import ServerClock
 from .traffic import Traffic
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class WeaveClient:
         self.base_url = _without_credentials(base_url.rstrip("/"))
         self.project_id = project_id
         self.traffic = Traffic()
+        self.clock = ServerClock()
         self._limiter = limiter
         self._patience = patience or Patience()
         self._auth = HTTPBasicAuth("api", api_key)
@@ -158,6 +160,7 @@ class WeaveClient:
         with self._session.request(
             request.method, url, timeout=timeout, stream=True, allow_redirects=False, **request.options
         ) as response:
+            self.clock.hear(response.headers.get("Date"))
             if response.status_code != 200:
                 self._refuse(request, response)
             if "html" in response.headers.get("Content-Type", ""):

@@ -1,7 +1,7 @@
 """The SQL of the views, translated for each warehouse.
 
 Views are written in DuckDB's SQL, with four functions that no warehouse has: `json_text(x)`, the text of a JSON value;
-`seconds_between(a, b)` and `days_between(a, b)`, with fractions; and, joined to a table, `json_fields(x) AS f(name,
+`seconds_between(a, b)` and `days_since(a)`, with fractions; and, joined to a table, `json_fields(x) AS f(name,
 value)`: a row for each field of a JSON object, its value as text (strings unquoted), and none where `x` is not
 an object.
 """
@@ -65,10 +65,11 @@ def _with_function(node: exp.Expr, dialect: Dialect) -> exp.Expr:
 
 
 def _function(name: str, dialect: Dialect) -> str | None:
+    now = exp.CurrentTimestamp().sql(dialect.name)
     templates = {
         "json_text": dialect.json_text,
         "seconds_between": dialect.seconds_between,
-        "days_between": f"({dialect.seconds_between}) / 86400",
+        "days_since": f"CASE WHEN {{0}} > {now} THEN 0 ELSE ({dialect.seconds_between.format('{0}', now)}) / 86400 END",
     }
     return templates.get(name)
 

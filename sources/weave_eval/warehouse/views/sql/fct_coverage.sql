@@ -3,7 +3,7 @@
 -- run_count: Completed runs.
 -- last_run_id: Newest completed run.
 -- last_started_at: When the newest completed run started.
--- days_since_last_run: Days since then.
+-- days_since_last_run: Days since then; 0 for a time in the future, which a wrong clock has left.
 -- input_count: Rows of the newest version of the evaluation.
 -- covered_count: How many of those rows the newest completed run has.
 -- coverage: Share of those rows that it has, 0 to 1.
@@ -53,7 +53,7 @@ SELECT
   COALESCE(n.run_count, 0) AS run_count,
   n.run_id AS last_run_id,
   n.started_at AS last_started_at,
-  days_between(n.started_at, CURRENT_TIMESTAMP) AS days_since_last_run,
+  days_since(n.started_at) AS days_since_last_run,
   t.input_count,
   COALESCE(c.covered_count, 0) AS covered_count,
   CAST(COALESCE(c.covered_count, 0) AS DOUBLE) / t.input_count AS coverage

@@ -3,7 +3,7 @@
 -- last_run_started_at: When the newest run started.
 -- last_run_finished_at: When a run last ended.
 -- last_sync_finished_at: When a load last succeeded; loads that find nothing new are recorded only every few hours.
--- days_since_sync: Days since then.
+-- days_since_sync: Days since then; 0 for a time in the future, which a wrong clock has left.
 -- last_failure_at: When a load last failed.
 -- last_error: What ended the failed load; null if a later one succeeded.
 -- run_count: Runs that exist in Weave.
@@ -49,7 +49,7 @@ SELECT
   r.last_run_started_at,
   r.last_run_finished_at,
   s.last_sync_finished_at,
-  days_between(s.last_sync_finished_at, CURRENT_TIMESTAMP) AS days_since_sync,
+  days_since(s.last_sync_finished_at) AS days_since_sync,
   s.last_failure_at,
   f.last_error,
   r.unreconciled_count = 0 AND r.unproven_count = 0 AND f.last_error IS NULL AS is_complete
