@@ -31,6 +31,7 @@ ERRORS = {
     "TerminalApiError": "ApiError",
     "TooHeavyError": "TransientApiError",
     "TransientApiError": "ApiError",
+    "UnconfirmedError": "TerminalApiError",
     "WeaveEvalError": "Exception",
 }
 """Each error with the one that it is a kind of."""
@@ -61,8 +62,8 @@ RESULT_MEMBERS = {
 SETTINGS = """
     project projects default_destination api_key base_url since until run_ids evaluations models lookback_days
     abandon_after_days only_v2_runs evaluate_ops page_rows max_page_bytes parallelism requests_per_second
-    read_timeout_seconds retry_budget_seconds deleted_runs with_costs with_predictions privacy privacy_key
-    heartbeat_hours package_runs package_bytes"""
+    read_timeout_seconds retry_budget_seconds deleted_runs confirm_deletions confirm_server with_costs
+    with_predictions privacy privacy_key heartbeat_hours package_runs package_bytes"""
 
 
 def described(parameter: inspect.Parameter) -> str:

@@ -63,6 +63,8 @@ ENVIRONMENT = {
     "PACKAGE_RUNS": "20",
     "PACKAGE_BYTES": "24",
     "DELETED_RUNS": "remove",
+    "CONFIRM_DELETIONS": "40",
+    "CONFIRM_SERVER": "https://acme.wandb.io/traces",
     "WITH_COSTS": "false",
     "WITH_PREDICTIONS": "true",
     "PRIVACY": '["drop trials.output"]',

@@ -22,6 +22,7 @@ from .errors import (
     TerminalApiError,
     TooHeavyError,
     TransientApiError,
+    UnconfirmedError,
     WeaveEvalError,
 )
 
@@ -52,6 +53,7 @@ __all__ = [
     "TerminalApiError",
     "TooHeavyError",
     "TransientApiError",
+    "UnconfirmedError",
     "Verified",
     "WeaveEvalError",
     "configured_projects",

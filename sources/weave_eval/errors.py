@@ -10,7 +10,8 @@ WeaveEvalError
 │       ├── RefusedKeyError     401
 │       ├── NoAccessError       403
 │       ├── NotFoundError       404: project, run or route
-│       └── NotWeaveError       what answers at the base URL is not Weave's API
+│       ├── NotWeaveError       what answers at the base URL is not Weave's API
+│       └── UnconfirmedError    the answer is too unlikely to be believed: check it, or confirm it
 ├── DestinationError            the warehouse refused: connection, permission, or load
 ├── DefectError                 our own code failed while it read: report it
 └── BusyError                   another load holds the lock: run again later
@@ -69,6 +70,10 @@ class NotFoundError(TerminalApiError):
 
 class NotWeaveError(TerminalApiError):
     """What answers at the base URL is not Weave's API."""
+
+
+class UnconfirmedError(TerminalApiError):
+    """Weave's answer would take away so much that it is believed only once somebody confirms it."""
 
 
 class DestinationError(WeaveEvalError):

@@ -95,6 +95,12 @@ class Settings(BaseConfiguration):
     deleted_runs: str = "mark"
     """What happens to a run that was deleted in Weave: `mark` sets its deleted_at, `remove` removes its rows too."""
 
+    confirm_deletions: int = 0
+    """How many runs a project may have lost at once, however unlikely that is; see the guarantees."""
+
+    confirm_server: Optional[str] = None
+    """Base URL of the server that a project is loaded from now on, although it was loaded from another one."""
+
     with_costs: bool = True
     """Whether to request costs, where the server has them."""
 

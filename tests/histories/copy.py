@@ -34,7 +34,12 @@ class Copy(Landing):
     def settings(self, **changed: Any) -> Settings:
         """The settings of the history; what fails is tried once more at most."""
         chosen = {name: getattr(self.history, name) for name in ("deleted_runs", "package_runs", "page_rows")}
-        chosen |= {"with_predictions": self.history.with_predictions, "retry_budget_seconds": 0.05, **changed}
+        chosen |= {
+            "with_predictions": self.history.with_predictions,
+            "retry_budget_seconds": 0.05,
+            "confirm_deletions": 1000,
+            **changed,
+        }
         return resolve_settings(project=self.project, api_key=KEY, base_url=self.upstream.url, **chosen)
 
     def do(self, step: Step, project: Project) -> None:

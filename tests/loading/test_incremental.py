@@ -456,7 +456,7 @@ def test_a_full_load_of_a_project_without_runs_left(place: Place) -> None:
     runs = bulk(place, 2)
     place.load()
     delete_calls(place.server, PROJECT, *runs)
-    place.load(is_full=True)
+    place.load(is_full=True, confirm_deletions=2)
     for table in ("evaluation_runs", "result_rows", "trials", "scores", "scorer_stats"):
         assert place.tables()[table] == [], table
 

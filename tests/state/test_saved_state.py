@@ -30,6 +30,7 @@ STATE = {
     },
     "unproven": {PROJECT: {"run-1": ["1790000000.1", 3, None, 3, False, True]}},
     "heartbeats": {PROJECT: None},
+    "servers": {PROJECT: "https://trace.wandb.ai"},
 }
 WRONG: dict[str, list[Any]] = {
     "": [[], None, 5, "x"],
@@ -51,6 +52,8 @@ WRONG: dict[str, list[Any]] = {
     "unproven/P": [[1], "x", None, {"run": 3}, {"run": ["load", 1]}, {"run": [1, 1, 1, 1, False, False]}],
     "heartbeats": [[], "x", None],
     "heartbeats/P": [5, {}, []],
+    "servers": [[], "x", None],
+    "servers/P": [5, None, {}],
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..warehouse.profiles import Profile
@@ -50,6 +50,26 @@ def add_wait(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--wait", type=float, default=0.0, metavar="SECONDS", help="wait this long for another load to finish"
     )
+
+
+def add_confirmations(parser: ArgumentParser) -> None:
+    """Adds `--confirm-deletions` and `--confirm-server`."""
+    parser.add_argument(
+        "--confirm-deletions",
+        type=int,
+        metavar="COUNT",
+        help="believe that a project has lost COUNT runs at once, however unlikely that is",
+    )
+    parser.add_argument(
+        "--confirm-server",
+        metavar="URL",
+        help="load from the server at this base URL, although the project was loaded from another one",
+    )
+
+
+def confirmations(options: Namespace) -> dict[str, Any]:
+    """What was confirmed, as settings."""
+    return {"confirm_deletions": options.confirm_deletions, "confirm_server": options.confirm_server}
 
 
 def add_json(parser: ArgumentParser, text: str = "print JSON") -> None:

@@ -17,6 +17,10 @@ def load_recording(profile: Profile) -> LoadResult:
     """Loads the recorded project into `profile`. Its run that has not ended is never given up, however old it is."""
     with DemoApi() as api, tempfile.TemporaryDirectory(prefix="weave_eval_demo_") as folder:
         settings = resolve_settings(
-            project=api.project, api_key=api.key, base_url=api.url, abandon_after_days=_NEVER_ABANDONED_DAYS
+            project=api.project,
+            api_key=api.key,
+            base_url=api.url,
+            confirm_server=api.url,  # each time, its server has another port
+            abandon_after_days=_NEVER_ABANDONED_DAYS,
         )
         return load_project(settings, profile, LoadOptions(pipelines_dir=folder))

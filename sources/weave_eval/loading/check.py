@@ -14,16 +14,19 @@ from ..api.client import WeaveClient
 from ..api.credentials import api_key, trace_base_url
 from ..api.limiter import RateLimiter
 from ..api.retries import Patience
-from ..errors import WeaveEvalError
+from ..errors import UnconfirmedError, WeaveEvalError
 from ..reading.discovery import EVALUATE_OPS, runs_filter
 from ..rows.privacy import Privacy, parse_rules
 from ..settings import Settings, resolve_settings
 from ..warehouse.connection import job_client
-from ..warehouse.failures import explained
+from ..warehouse.failures import destination_errors, explained
 from ..warehouse.locks import require_writable
 from ..warehouse.profiles import Profile
 from ..weave.run_filter import RunFilter
+from .context import LoadContext, WarehouseStored
+from .deletions import require_known_server, require_likely
 from .pipelines import lock_path, pipelines_folder
+from .resuming import expected_state
 
 _IMPATIENT = Patience(read_timeout=30.0, retry_budget=10.0, max_attempts=2)
 
@@ -48,6 +51,10 @@ def check(projects: Sequence[str | None], destination: Callable[[], Profile]) ->
         ("destination", lambda: _check_destination(destination())),
         ("files", lambda: _check_files(destination(), projects)),
     )
+    for project in projects:
+        for finding in _checked(("runs", partial(_check_runs, project, destination))):
+            if isinstance(finding.error, UnconfirmedError):  # any other was found above
+                yield finding
 
 
 def _check_source(settings: Callable[[], Settings]) -> Iterator[Finding]:
@@ -79,14 +86,32 @@ def _check_key(settings: Settings) -> str:
 
 
 def _check_project(settings: Settings) -> str:
-    base_url = trace_base_url(settings.base_url)
+    with _impatient_client(settings) as client:
+        return f"{settings.project} has {_count_runs(settings, client)} evaluation runs at {client.base_url}"
+
+
+def _impatient_client(settings: Settings) -> WeaveClient:
+    base_url, key = trace_base_url(settings.base_url), api_key(settings.api_key)
     limiter = RateLimiter(settings.requests_per_second)
-    key = api_key(settings.api_key)
+    return WeaveClient(base_url, key, settings.project, limiter=limiter, patience=_IMPATIENT)
+
+
+def _count_runs(settings: Settings, client: WeaveClient) -> int:
     ops = settings.evaluate_ops or EVALUATE_OPS
     query = {"project_id": settings.project, "filter": runs_filter(settings.project, RunFilter(), ops)}
-    with WeaveClient(base_url, key, settings.project, limiter=limiter, patience=_IMPATIENT) as client:
-        count = count_calls(client, query, "counting the evaluation runs")
-    return f"{settings.project} has {count} evaluation runs at {base_url}"
+    return count_calls(client, query, "counting the evaluation runs")
+
+
+def _check_runs(project: str | None, destination: Callable[[], Profile]) -> str:
+    """Whether a load would believe Weave, if the destination holds runs of the project: see `state.doubts`."""
+    settings, profile = resolve_settings(project=project), destination()
+    with _impatient_client(settings) as client, destination_errors(profile):
+        context = LoadContext(settings, client, WarehouseStored(profile, settings.project))
+        require_known_server(context, expected_state(settings.project, profile))
+        live = context.stored.live_run_ids()
+        if live and not _count_runs(settings, client):
+            require_likely(context, live, live, ())
+    return f"{len(live)} runs of {settings.project} are held"
 
 
 def _check_destination(profile: Profile) -> str:

@@ -14,7 +14,7 @@ from ..reading.discovery import EVALUATE_OPS
 from ..rows.columns import TableRow
 from ..settings import Settings
 from ..warehouse.profiles import Profile
-from ..warehouse.stored import resolved_inputs, run_rows, stored_run_ids
+from ..warehouse.stored import live_run_ids, resolved_inputs, run_rows, stored_run_ids
 from ..weave.run_filter import RunFilter
 
 
@@ -23,6 +23,9 @@ class Stored(Protocol):
 
     def run_ids(self) -> set[str]:
         """Ids of the project's runs."""
+
+    def live_run_ids(self) -> set[str]:
+        """Ids of those that are not marked as deleted."""
 
     def run_rows(self, run_ids: Collection[str]) -> list[TableRow]:
         """The rows of these runs in `evaluation_runs`."""
@@ -35,6 +38,10 @@ class NothingStored:
     """A warehouse that cannot be asked; it counts as empty."""
 
     def run_ids(self) -> set[str]:
+        """None."""
+        return set()
+
+    def live_run_ids(self) -> set[str]:
         """None."""
         return set()
 
@@ -57,6 +64,10 @@ class WarehouseStored:
     def run_ids(self) -> set[str]:
         """Ids of the project's runs."""
         return stored_run_ids(self.profile, self.project)
+
+    def live_run_ids(self) -> set[str]:
+        """Ids of those that are not marked as deleted."""
+        return live_run_ids(self.profile, self.project)
 
     def run_rows(self, run_ids: Collection[str]) -> list[TableRow]:
         """The rows of these runs in `evaluation_runs`."""

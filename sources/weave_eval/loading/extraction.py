@@ -18,6 +18,7 @@ from ..reading.run_collector import RunRead
 from ..rows.flatten import RunReading, marked_deleted
 from ..rows.privacy import Privacy
 from ..state.decisions import PlannedRun
+from ..state.doubts import remember_server
 from ..state.unproven import ReadRun
 from ..tables import RESULT_TABLES
 from ..times import utc_now
@@ -104,6 +105,7 @@ class Extraction:
         yield from writer.flush()
         self.report.rows.update(writer.rows)
         self._state.save(saved, read, self._gone)
+        remember_server(saved, self._context.project, self._context.client.base_url, is_read=bool(read))
         if self._is_proven_later:
             done = [self.report.read[planned.run.run_id] for planned in read]
             save_unproven(saved, self._context.project, done, self._gone)

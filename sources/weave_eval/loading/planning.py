@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import TerminalApiError
-from ..reading.discovery import list_runs, list_v2_run_ids, read_v2_run, run_exists
+from ..reading.discovery import list_runs, list_v2_run_ids, read_v2_run
 from ..reading.predictions import is_v2_run
 from ..reading.trial_calls import growth_marks, read_trial_calls
 from ..state.decisions import PlannedRun, ProjectState, decide, listing_start, load_state
 from ..times import utc_now
 from ..weave.runs import Run
 from .context import LoadContext
+from .deletions import gone_runs, require_known_server
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,11 @@ class Plan:
 
 
 def make_plan(context: LoadContext, saved: Mapping[str, Any]) -> Plan:
-    """Lists the project and decides what to read, given the saved state of the source."""
+    """Lists the project and decides what to read, given the saved state of the source.
+
+    Raises `UnconfirmedError` if Weave's answer is not to be believed.
+    """
+    require_known_server(context, saved)
     now = utc_now()
     starts_over = context.is_range or context.is_full
     state = ProjectState() if starts_over else load_state(saved.get("projects", {}).get(context.state_key), now)
@@ -105,5 +110,7 @@ def _gone_runs(context: LoadContext, state: ProjectState, listed: set[str]) -> l
     """The runs that were there before and that Weave now says it does not have."""
     if context.is_range or context.state_key != context.project:
         return []
-    known = state.known() | (context.stored.run_ids() if context.is_full else set())
-    return sorted(run_id for run_id in known - listed if not run_exists(context.client, run_id))
+    if not context.is_full:
+        return gone_runs(context, state.known() - listed, state.known(), listed)
+    known = state.known() | context.stored.run_ids()
+    return gone_runs(context, known - listed, state.known() | context.stored.live_run_ids(), listed)

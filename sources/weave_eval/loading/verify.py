@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ..api.client import WeaveClient
 from ..proof.damaged import damaged_runs
-from ..reading.discovery import run_exists
 from ..reading.trial_calls import growth_marks, read_trial_calls
 from ..rows.privacy import parse_rules
 from ..settings import Settings
@@ -25,11 +23,13 @@ from ..warehouse.stored import StoredRun, stored_runs, stored_trials
 from ..warehouse.table_reader import table_reader
 from ..weave.runs import Run
 from .context import LoadContext, WarehouseStored
+from .deletions import gone_runs, require_known_server
 from .execution import Execution
 from .load import DEFAULTS, LoadOptions, locked
 from .outcome import LoadResult
+from .pipelines import saved_state
 from .planning import Plan, listed_runs
-from .resuming import lost_now, resume
+from .resuming import expected_state, lost_now, resume
 from .trial_changes import StoredTrials, runs_with_changed_trials
 
 
@@ -80,11 +80,13 @@ def verify_project(
         resumed = None if is_dry_run else resume(settings.project, profile, location, options.pipelines_dir)
         lost = resumed.lost if resumed else lost_now(profile)
         context = LoadContext(settings, client, WarehouseStored(profile, settings.project))
+        saved = saved_state(resumed.pipeline) if resumed else expected_state(settings.project, profile)
+        require_known_server(context, saved)
         listed = {run.run_id: run for run in listed_runs(context, ProjectState())}
         stored = [] if lost else stored_runs(profile, settings.project)
         damaged = _damaged(profile, settings.project, stored)
         trials, has_ends = partial(stored_trials, profile), _has_ends(settings)
-        findings = compare(client, listed, stored, damaged, trials, has_ends=has_ends)
+        findings = compare(context, listed, stored, damaged, trials, has_ends=has_ends)
         repair = None
         if resumed:
             plan = _repair_plan(context, listed, findings)
@@ -103,7 +105,7 @@ def _damaged(profile: Profile, project: str, stored: Iterable[StoredRun]) -> set
 
 
 def compare(
-    client: WeaveClient,
+    context: LoadContext,
     listed: dict[str, Run],
     stored: Iterable[StoredRun],
     damaged: Collection[str],
@@ -113,11 +115,13 @@ def compare(
 ) -> Findings:
     """What differs between the runs that Weave lists and those that the warehouse holds.
 
+    Raises `UnconfirmedError` if so many are gone that it is not to be believed.
+
     `damaged` are runs whose rows in the warehouse are no longer those that were proven; `trials` and `has_ends` as in
     `runs_with_changed_trials`.
     """
     held = {run.run_id: run for run in stored}
-    found = Findings(client.project_id, len(listed))
+    found = Findings(context.project, len(listed))
     same: list[StoredRun] = []
     for run_id, run in listed.items():
         known = held.get(run_id)
@@ -129,9 +133,9 @@ def compare(
             found.unproven.append(run_id)
         else:
             same.append(known)
-    found.grown = runs_with_changed_trials(client, same, trials, has_ends=has_ends)
-    absent = [run_id for run_id, run in held.items() if run_id not in listed and not run.is_deleted]
-    found.deleted = [run_id for run_id in absent if not run_exists(client, run_id)]
+    live = {run_id for run_id, run in held.items() if not run.is_deleted}
+    found.deleted = gone_runs(context, live - listed.keys(), live, listed)
+    found.grown = runs_with_changed_trials(context.client, same, trials, has_ends=has_ends)
     return found
 
 

@@ -45,6 +45,13 @@ Rows = dict[str, list[TableRow]]
 """Rows by table."""
 
 
+def has_objects(client: WeaveClient) -> bool:
+    """Whether the project has any object, such as an evaluation: without, it may be another project of that name."""
+    body = {"project_id": client.project_id, "limit": 1}
+    parse = partial(parse_items, name="objs", changes=Changes())
+    return bool(client.post("/objs/query", body, parse, purpose="looking whether there are objects"))
+
+
 @dataclass(frozen=True)
 class WantedRefs:
     """Refs that runs name and that must have a row, whatever their age.

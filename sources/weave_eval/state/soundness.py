@@ -44,6 +44,7 @@ class _State(msgspec.Struct):
     unproven: dict[str, dict[str, tuple[str, int | None, int | None, int | None, bool, bool]]] = {}
     heartbeats: dict[str, str | None] = {}
     completed: dict[str, str | None] = {}
+    servers: dict[str, str] = {}
 
 
 def is_sound(saved: Any, now: datetime) -> bool:

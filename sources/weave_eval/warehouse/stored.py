@@ -16,6 +16,7 @@ from .profiles import Profile
 from .table_reader import TableReader, table_reader
 
 _IDS = "SELECT run_id FROM {evaluation_runs} WHERE project_id = %s"
+_LIVE_IDS = f"{_IDS} AND deleted_at IS NULL"
 _RUNS = """
 SELECT run_id, status, fingerprint, deleted_at, results_load_id FROM {evaluation_runs} WHERE project_id = %s"""
 _PROOFS = "SELECT run_id, load_id, is_reconciled, trial_call_count FROM {reconciliations} WHERE project_id = %s"
@@ -38,8 +39,17 @@ class StoredRun:
 
 def stored_run_ids(profile: Profile, project: str) -> set[str]:
     """Ids of the project's runs in the warehouse."""
+    return _ids(profile, _IDS, project)
+
+
+def live_run_ids(profile: Profile, project: str) -> set[str]:
+    """Ids of the project's runs in the warehouse that are not marked as deleted."""
+    return _ids(profile, _LIVE_IDS, project)
+
+
+def _ids(profile: Profile, query: str, project: str) -> set[str]:
     with _reader_of(profile, "evaluation_runs") as reader:
-        return {run_id for (run_id,) in reader.rows(_IDS, project)} if reader else set()
+        return {run_id for (run_id,) in reader.rows(query, project)} if reader else set()
 
 
 def stored_runs(profile: Profile, project: str) -> list[StoredRun]:

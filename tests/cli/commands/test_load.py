@@ -92,3 +92,20 @@ def test_warnings_are_shown(sdk_project: Any, run: Run, monkeypatch: pytest.Monk
     code, out, err = run("load", "--quiet", "--project", sdk_project.name, "--run", sdk_project.ids["function_model"])
     assert (code, out) == (0, "")
     assert err.startswith(f"warning: {sdk_project.name}: run {sdk_project.ids['function_model']}: 4 texts with NUL")
+
+
+def test_a_project_that_lost_its_runs_is_refused_until_it_is_confirmed(
+    filled: WeaveServer, folder: Path, run: Run
+) -> None:
+    run("load", "--project", PROJECT)
+    filled.reset()
+    code, out, err = run("load", "--quiet", "--project", PROJECT)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "does not have 2 of the 2 runs" in err
+    code, out, _ = run("check", "--project", PROJECT)
+    assert code == 1
+    assert out.splitlines()[-1].startswith(f"failed runs: {PROJECT}: {filled.url} does not have 2 of the 2 runs")
+    assert run("verify", "--project", PROJECT)[0] == 1
+    assert run("load", "--project", PROJECT, "--confirm-deletions", "2")[0] == 0
+    runs = tables_of(folder / "weave_eval.duckdb")["evaluation_runs"]
+    assert [run["deleted_at"] is not None for run in runs] == [True, True]

@@ -9,7 +9,7 @@ from ...errors import SettingsError
 from ..command import Command
 from ..console import Console
 from ..exit_codes import DONE
-from ..options import add_destination, add_json, add_projects, add_quiet, add_wait
+from ..options import add_confirmations, add_destination, add_json, add_projects, add_quiet, add_wait, confirmations
 
 if TYPE_CHECKING:
     from ...loading.outcome import LoadResult
@@ -34,6 +34,7 @@ def _add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--model", action="append", metavar="NAME", help="only runs of this model (or ref)")
     parser.add_argument("--full", action="store_true", help="read every run again, and remove runs that are gone")
     parser.add_argument("--dry-run", action="store_true", help="show what would be read, without reading it")
+    add_confirmations(parser)
     add_wait(parser)
     add_json(parser, "print JSON, one object per project")
     add_quiet(parser)
@@ -67,6 +68,7 @@ def _settings(options: Namespace, project: str | None) -> Settings:
         run_ids=options.run_ids,
         evaluations=options.evaluation,
         models=options.model,
+        **confirmations(options),
     )
 
 

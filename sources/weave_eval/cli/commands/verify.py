@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..command import Command
 from ..console import Console
 from ..exit_codes import DONE, FAILED
-from ..options import add_destination, add_json, add_projects, add_quiet, add_wait
+from ..options import add_confirmations, add_destination, add_json, add_projects, add_quiet, add_wait, confirmations
 
 if TYPE_CHECKING:
     from ...loading.verify import Findings
@@ -26,6 +26,7 @@ def _add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="report the differences without repairing them (exit code 1 if any)"
     )
+    add_confirmations(parser)
     add_wait(parser)
     add_json(parser, "print JSON, one object per project")
     add_quiet(parser)
@@ -44,7 +45,7 @@ def _verify(console: Console, options: Namespace, project: str | None, destinati
     from ...settings import resolve_settings
     from ..load_text import load_text, show_doubts
 
-    settings = resolve_settings(project=project)
+    settings = resolve_settings(project=project, **confirmations(options))
     with console.progress(settings.project) as progress:
         chosen = LoadOptions(wait_seconds=options.wait, progress=progress)
         verified = verify_project(settings, destination, chosen, is_dry_run=options.dry_run)
