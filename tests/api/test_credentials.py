@@ -72,7 +72,15 @@ def test_the_trace_url_is_found_in_order(home: Path, monkeypatch: pytest.MonkeyP
     assert trace_base_url("https://given.example/") == "https://given.example"
 
 
-@pytest.mark.parametrize("url", ["https://api.wandb.ai", "https://api.wandb.ai/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.wandb.ai",
+        "https://api.wandb.ai/",
+        "https://api.forge.coreweave.com",
+        "https://forge.coreweave.com/api/wandb",
+    ],
+)
 def test_the_clouds_app_url_leads_to_the_clouds_trace_url(
     home: Path, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
@@ -135,6 +143,38 @@ def test_a_percent_sign_in_the_settings_is_only_that(home: Path) -> None:
 )
 def test_people_see_projects_under_the_web_url(trace: str, web: str) -> None:
     assert web_base_url(trace) == web
+
+
+@pytest.mark.parametrize(
+    ("app", "web"),
+    [
+        ("https://api.wandb.ai", "https://wandb.ai"),
+        ("https://api.forge.coreweave.com", "https://forge.coreweave.com/wandb"),
+        ("https://forge.coreweave.com/api/wandb", "https://forge.coreweave.com/wandb"),
+    ],
+)
+def test_pages_of_the_cloud_are_those_of_the_users_app(
+    home: Path, monkeypatch: pytest.MonkeyPatch, app: str, web: str
+) -> None:
+    assert home.exists()
+    monkeypatch.setenv("WANDB_BASE_URL", app)
+    assert web_base_url(trace_base_url()) == web
+
+
+def test_a_key_of_the_cloud_is_found_whichever_of_its_hosts_it_was_written_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(home / ".netrc", _machine("api.forge.coreweave.com", "forge-key"))
+    for app in ("https://api.wandb.ai", "https://api.forge.coreweave.com", "https://forge.coreweave.com/api/wandb"):
+        monkeypatch.setenv("WANDB_BASE_URL", app)
+        assert api_key() == "forge-key"
+    _write(home / ".netrc", _machine("api.wandb.ai", "older-key"))
+    assert api_key() == "older-key"
+    _write(home / ".netrc", _machine("api.wandb.ai", "older-key") + _machine("api.forge.coreweave.com", "forge-key"))
+    assert api_key() == "forge-key"
+    monkeypatch.setenv("WANDB_BASE_URL", "https://acme.wandb.io")
+    with pytest.raises(MissingKeyError):
+        api_key()
 
 
 def test_the_key_is_found_in_order(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,13 @@ from ..errors import MissingKeyError, SettingsError
 
 CLOUD_APP = "https://api.wandb.ai"
 CLOUD_TRACE = "https://trace.wandb.ai"
+FORGE = "forge.coreweave.com"
+_CLOUD_HOSTS = ("api.wandb.ai", f"api.{FORGE}", FORGE)
+"""Hosts of one deployment, W&B's cloud (`wandb/sdk/lib/urls.py`, 0.31.0): they share keys, projects and Weave's API."""
+
+_CLOUD_LOGINS = (f"api.{FORGE}", "api.wandb.ai")
+"""Hosts for which `wandb login` has written a key of the cloud to the netrc file, the present one first."""
+
 _KEY_PAGE = "https://wandb.ai/authorize"
 
 
@@ -29,13 +36,13 @@ def trace_base_url(given: str | None = None) -> str:
     if url:
         return url.rstrip("/")
     app = app_base_url()
-    return CLOUD_TRACE if app == CLOUD_APP else f"{app}/traces"
+    return CLOUD_TRACE if _host(app) in _CLOUD_HOSTS else f"{app}/traces"
 
 
 def web_base_url(trace_url: str) -> str:
-    """URL under which people see projects, for a base URL of Weave's API."""
+    """URL under which people see projects, for a base URL of Weave's API: in the app that the user has set up."""
     if trace_url == CLOUD_TRACE:
-        return "https://wandb.ai"
+        return f"https://{FORGE}/wandb" if _host(app_base_url()).endswith(FORGE) else "https://wandb.ai"
     return trace_url.removesuffix("/traces")
 
 
@@ -59,15 +66,21 @@ def api_key(given: str | None = None) -> str:
 
 
 def _netrc_key() -> str | None:
-    host = urlsplit(app_base_url()).hostname or ""
+    own = _host(app_base_url())
+    hosts = _CLOUD_LOGINS if own in _CLOUD_HOSTS else (own,)
     for path in _netrc_files():
         try:
-            entry = netrc.netrc(str(path)).authenticators(host)
+            found = netrc.netrc(str(path))
         except (OSError, netrc.NetrcParseError):
             continue
-        if entry and entry[2]:
-            return entry[2]
+        for entry in map(found.authenticators, hosts):
+            if entry and entry[2]:
+                return entry[2]
     return None
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
 
 
 def _netrc_files() -> list[Path]:
