@@ -45,7 +45,12 @@ class ApiError(WeaveEvalError):
 
 
 class TransientApiError(ApiError):
-    """The request failed although it was retried; a later one may succeed."""
+    """The request failed although it was retried; a later one may succeed.
+
+    `pause` is for how many seconds the API asks to be left alone.
+    """
+
+    pause: float = 0.0
 
 
 class TooHeavyError(TransientApiError):

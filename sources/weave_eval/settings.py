@@ -90,7 +90,7 @@ class Settings(BaseConfiguration):
     """How long to wait for the next bytes of a response."""
 
     retry_budget_seconds: float = 300.0
-    """How long to keep retrying a request that fails."""
+    """How long a request that fails is retried, with the pauses that the API asks for; no answer may take longer."""
 
     deleted_runs: str = "mark"
     """What happens to a run that was deleted in Weave: `mark` sets its deleted_at, `remove` removes its rows too."""
@@ -156,7 +156,8 @@ class Settings(BaseConfiguration):
 
     def patience(self) -> Patience:
         """How long to wait and how often to try again."""
-        return Patience(read_timeout=self.read_timeout_seconds, retry_budget=self.retry_budget_seconds)
+        read_timeout, budget = self.read_timeout_seconds, self.retry_budget_seconds
+        return Patience(read_timeout=read_timeout, response_timeout=max(read_timeout, budget), retry_budget=budget)
 
 
 _NOT_FILLED_IN = TYPE_EXAMPLES["text"]

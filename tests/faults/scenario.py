@@ -113,7 +113,7 @@ def extract(proxy: FaultyProxy, project: str, folder: Path) -> Extracted:
         only_v2_runs=project == V2, page_rows=2, privacy=BLOCKED,
     )  # fmt: skip
     limiter = RateLimiter(1_000_000, sleep=lambda _: None)
-    patience = Patience(0.5, READ_TIMEOUT, response_timeout=2.0, retry_budget=1.0, max_attempts=6)
+    patience = Patience(0.5, READ_TIMEOUT, response_timeout=2.0, retry_budget=5.0, max_attempts=6)
     client = WeaveClient(proxy.url, KEY, project, limiter=limiter, patience=patience)
     extraction = Extraction(LoadContext(settings, client))
     saved = remembered(project) if project == PLAIN else {}

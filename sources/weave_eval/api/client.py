@@ -6,7 +6,9 @@ method, path and what the caller says they are for.
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +18,13 @@ from urllib.parse import quote
 
 import msgspec
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from requests.exceptions import RequestException
+from tenacity import RetryCallState
 
-from ..errors import TooHeavyError, UnreadableBodyError
+from ..errors import TooHeavyError, TransientApiError, UnreadableBodyError
 from .bodies import Parsed, StreamParser, WholeBody
+from .connections import CuttableAdapter, answered_by
 from .http_errors import asked_pause, no_certificates, reason_in, refusal, transport_failure, unreadable, web_page
 from .limiter import RateLimiter
 from .retries import Patience, retrying
@@ -32,6 +35,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _CHUNK_BYTES = 1 << 18
+_LONG_WAIT = 30.0
+"""Seconds of waiting from which it is told, and between two such messages."""
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,8 +51,16 @@ class _Request:
     has_alternative: bool = False
 
 
+@dataclass(frozen=True)
+class _Tries:
+    """The attempts at one request: the moment (monotonic) at which the budget is used up, and whether they ended."""
+
+    until: float
+    ended: threading.Event
+
+
 class WeaveClient:
-    """Weave's API for one project. As a context manager it closes its connections at the end."""
+    """Weave's API for one project. As a context manager it ends what is under way when it is left."""
 
     def __init__(
         self,
@@ -64,7 +79,10 @@ class WeaveClient:
         self._limiter = limiter
         self._patience = patience or Patience()
         self._auth = HTTPBasicAuth("api", api_key)
-        self._session = _session(self._auth, connections=parallelism + 1)
+        self._adapter = CuttableAdapter(parallelism + 1)
+        self._session = _session(self._auth, self._adapter)
+        self._ended = threading.Event()
+        self._told_at = -_LONG_WAIT
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +91,10 @@ class WeaveClient:
         self.close()
 
     def close(self) -> None:
-        """Closes the connections. A later request opens new ones."""
+        """Closes the connections: requests under way fail at once, and are not made again. Later ones open new ones."""
+        self._ended.set()
+        self._ended = threading.Event()
+        self._adapter.cut()
         self._session.close()
 
     def v2_path(self, route: str) -> str:
@@ -131,20 +152,36 @@ class WeaveClient:
         return f"{purpose} of {self.project_id} ({method} {path})"
 
     def _retried(self, request: _Request, make_parser: Callable[[], StreamParser[Parsed]]) -> Parsed:
+        tries = _Tries(time.monotonic() + self._patience.retry_budget, self._ended)
         attempts = retrying(
             self._patience,
             is_bounded=request.max_bytes is not None,
             has_alternative=request.has_alternative,
-            on_retry=partial(self.traffic.add, retries=1),
+            on_retry=self._note_retry,
+            ended=tries.ended,
         )
-        parsed: Parsed = attempts(self._attempt, request, make_parser)
+        parsed: Parsed = attempts(self._attempt, request, make_parser, tries)
         return parsed
 
-    def _attempt(self, request: _Request, make_parser: Callable[[], StreamParser[Parsed]]) -> Parsed:
-        self._limiter.acquire()
+    def _note_retry(self, state: RetryCallState) -> None:
+        self.traffic.add(retries=1)
+        if state.outcome and (state.seconds_since_start or 0.0) >= _LONG_WAIT:
+            budget = self._patience.retry_budget
+            self._tell(f"{state.outcome.exception()} It is tried again for up to {budget:.0f} s.")
+
+    def _tell(self, text: str) -> None:
+        """Logs a reason for a long wait, unless one was logged a moment ago: many threads have the same."""
+        if time.monotonic() - self._told_at >= _LONG_WAIT:
+            self._told_at = time.monotonic()
+            _LOG.warning(text)
+
+    def _attempt(self, request: _Request, make_parser: Callable[[], StreamParser[Parsed]], tries: _Tries) -> Parsed:
+        self._limiter.acquire(tries.ended.wait)
+        if tries.ended.is_set():
+            raise TransientApiError(f"{request.what} was given up: the client was closed.")
         self.traffic.add(requests=1)
         try:
-            parsed = self._exchange(request, make_parser())
+            parsed = self._exchange(request, make_parser(), tries)
         except RequestException as error:
             raise transport_failure(request.what, self.base_url, error) from None
         except (msgspec.DecodeError, UnicodeDecodeError, UnreadableBodyError) as error:
@@ -154,48 +191,66 @@ class WeaveClient:
         self._limiter.succeeded()
         return parsed
 
-    def _exchange(self, request: _Request, parser: StreamParser[Parsed]) -> Parsed:
+    def _exchange(self, request: _Request, parser: StreamParser[Parsed], tries: _Tries) -> Parsed:
         timeout = (self._patience.connect_timeout, self._patience.read_timeout)
+        deadline = time.monotonic() + self._patience.response_timeout
         url = self.base_url + request.path
-        with self._session.request(
-            request.method, url, timeout=timeout, stream=True, allow_redirects=False, **request.options
-        ) as response:
+        with (
+            answered_by(deadline),
+            self._session.request(
+                request.method, url, timeout=timeout, stream=True, allow_redirects=False, **request.options
+            ) as response,
+        ):
             self.clock.hear(response.headers.get("Date"))
             if response.status_code != 200:
-                self._refuse(request, response)
+                self._refuse(request, response, tries)
             if "html" in response.headers.get("Content-Type", ""):
                 raise web_page(request.what, self.base_url)
-            return self._parsed(request, response, parser)
+            try:
+                return self._parsed(request, response, parser)
+            except RequestException:
+                if time.monotonic() < deadline:
+                    raise
+                words = f"was given up: the answer took longer than {self._patience.response_timeout:.0f} s."
+                raise TooHeavyError(f"{request.what} {words}", 200) from None
 
-    def _refuse(self, request: _Request, response: requests.Response) -> NoReturn:
+    def _refuse(self, request: _Request, response: requests.Response, tries: _Tries) -> NoReturn:
         body = self._parsed(request, response, WholeBody(bytes))
         pause = asked_pause(response)
-        if pause is not None:
-            self.traffic.add(throttled=1)
-            self._limiter.refused(pause)
-        raise refusal(request.what, self.base_url, response, reason_in(body, str(self._auth.password)))
+        error = refusal(request.what, self.base_url, response, reason_in(body, str(self._auth.password)))
+        if pause is None:
+            raise error
+        self.traffic.add(throttled=1)
+        if isinstance(error, TransientApiError) and time.monotonic() + pause >= tries.until:
+            error = TransientApiError(
+                f"{error} The API asks to be left alone for {pause:.0f} s, which is more than is left of "
+                f"retry_budget_seconds ({self._patience.retry_budget:.0f}). Load again after that.",
+                error.status,
+            )
+            error.pause = pause
+            raise error
+        if pause >= _LONG_WAIT:
+            self._tell(f"{error} The API asks to be left alone for {pause:.0f} s; then it is tried again.")
+        self._limiter.refused(pause)
+        raise error
 
     def _parsed(self, request: _Request, response: requests.Response, parser: StreamParser[Parsed]) -> Parsed:
-        what, max_bytes, seconds = request.what, request.max_bytes, self._patience.response_timeout
-        deadline = time.monotonic() + seconds
+        what, max_bytes = request.what, request.max_bytes
         size = 0
         for chunk in response.iter_content(_CHUNK_BYTES):
             size += len(chunk)
             if max_bytes is not None and size > max_bytes:
                 raise TooHeavyError(f"{what} was given up: the answer is larger than {max_bytes} bytes.", 200)
-            if time.monotonic() > deadline:
-                raise TooHeavyError(f"{what} was given up: the answer took longer than {seconds:.0f} s.", 200)
             parser.feed(chunk)
         self.traffic.add(bytes_received=size)
         return parser.close()
 
 
-def _session(auth: HTTPBasicAuth, connections: int) -> requests.Session:
+def _session(auth: HTTPBasicAuth, adapter: CuttableAdapter) -> requests.Session:
     session = requests.Session()
     session.auth = auth
     session.verify = os.environ.get("SSL_CERT_FILE") or True  # requests itself knows the other two variables
     session.headers.update({"Accept": "*/*", "User-Agent": "weave-eval"})
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

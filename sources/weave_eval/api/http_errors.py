@@ -44,7 +44,6 @@ _TIMEOUT = 408
 _TOO_HEAVY = frozenset({413, 504})
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _PERSISTENT = frozenset({408, 500, 502, 504})
-_LONGEST_PAUSE = 120.0
 _LONGEST_REASON = 300
 _NO_ROUTE = "Not Found"
 _NO_API = "{} is not Weave's API. Check the base URL."
@@ -104,12 +103,12 @@ def reason_in(body: bytes, secret: str) -> str | None:
 def asked_pause(response: requests.Response) -> float | None:
     """Seconds for which the API asks to be left alone; None if it does not.
 
-    A `Retry-After` header names them or a date; at most two minutes are waited, and one second where it names neither.
+    A `Retry-After` header names them or a date; where it names neither, one second is waited.
     """
     value = response.headers.get("Retry-After")
     if value is None and response.status_code != 429:
         return None
-    return min(max(_seconds(value or ""), 0.0), _LONGEST_PAUSE)
+    return max(_seconds(value or ""), 0.0)
 
 
 def _seconds(retry_after: str) -> float:

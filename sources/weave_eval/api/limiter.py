@@ -21,7 +21,7 @@ class RateLimiter:
         self,
         per_second: float,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
     ):
         self._highest = per_second
         self._rate = per_second
@@ -30,14 +30,14 @@ class RateLimiter:
         self._clock = clock
         self._sleep = sleep
 
-    def acquire(self) -> None:
-        """Waits until the next request may start."""
+    def acquire(self, sleep: Callable[[float], object] = time.sleep) -> None:
+        """Waits until the next request may start; with `sleep`, unless the limiter has a way of its own."""
         with self._lock:
             start = max(self._clock(), self._next)
             self._next = start + 1.0 / self._rate
         delay = start - self._clock()
         if delay > 0:
-            self._sleep(delay)
+            (self._sleep or sleep)(delay)
 
     def refused(self, seconds: float) -> None:
         """Halves the rate and lets no request start for `seconds`."""

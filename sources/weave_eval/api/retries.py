@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, sleep_using_event, wait_random_exponential
 
 from ..errors import ApiError, TooHeavyError, TransientApiError
 from .http_errors import may_persist
@@ -15,35 +16,50 @@ _FEW_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait and how often to try again. Times in seconds."""
+    """How long to wait for one request, in seconds: for the connection, the next bytes, and the whole answer.
+
+    `retry_budget` is how long it is made again while it fails; `max_attempts` ends that earlier, if given.
+    """
 
     connect_timeout: float = 10.0
     read_timeout: float = 120.0
-    response_timeout: float = 600.0
+    response_timeout: float = 300.0
     retry_budget: float = 300.0
-    max_attempts: int = 8
+    max_attempts: int | None = None
 
 
-def retrying(patience: Patience, *, is_bounded: bool, has_alternative: bool, on_retry: Callable[[], None]) -> Retrying:
-    """Makes a call again while its error may pass.
+def retrying(
+    patience: Patience,
+    *,
+    is_bounded: bool,
+    has_alternative: bool,
+    on_retry: Callable[[RetryCallState], None],
+    ended: threading.Event,
+) -> Retrying:
+    """Makes a call again while its error may pass, the budget lasts and nobody has `ended` it.
 
     Where the answer `is_bounded`, one that is too heavy ends it at once: it would be again. What may fail every time
-    is tried a few times only if the caller `has_alternative`. `on_retry` is called before each further attempt.
+    is tried a few times only if the caller `has_alternative`. A pause that the API asks for is counted before it is
+    kept. `on_retry` is called before each further attempt.
     """
 
     def gives_up(state: RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
+        if ended.is_set():
+            return True
         is_heavy = isinstance(error, TooHeavyError)
         if is_heavy and is_bounded:
             return True
         is_hopeless = is_heavy or (has_alternative and isinstance(error, ApiError) and may_persist(error))
-        attempts = _FEW_ATTEMPTS if is_hopeless else patience.max_attempts
-        return state.attempt_number >= attempts or (state.seconds_since_start or 0.0) >= patience.retry_budget
+        attempts = _FEW_ATTEMPTS if is_hopeless else patience.max_attempts or state.attempt_number + 1
+        pause = error.pause if isinstance(error, TransientApiError) else 0.0
+        return state.attempt_number >= attempts or (state.seconds_since_start or 0.0) + pause >= patience.retry_budget
 
     return Retrying(
         retry=retry_if_exception_type(TransientApiError),
         stop=gives_up,
         wait=wait_random_exponential(multiplier=0.5, max=30),
-        before_sleep=lambda _: on_retry(),
+        sleep=sleep_using_event(ended),
+        before_sleep=on_retry,
         reraise=True,
     )

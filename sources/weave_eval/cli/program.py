@@ -52,7 +52,7 @@ def _run(options: Namespace) -> int:
 def _answer(console: Console, options: Namespace) -> int:
     from .libraries import quieten_libraries
 
-    quieten_libraries()
+    quieten_libraries(console)
     code = int(options.command.run(console, options))
     sys.stdout.flush()
     return code
