@@ -108,7 +108,7 @@ def test_a_check_closes_it(
     monkeypatch.setenv("WANDB_API_KEY", key)
     monkeypatch.setenv("WF_TRACE_SERVER_URL", place.server.url)
     list(check([PROJECT], lambda: place.profile))
-    assert list(clients.values()) == [True]
+    assert set(clients.values()) == {True}
 
 
 def test_judging_runs_of_the_api_closes_it(
