@@ -54,7 +54,7 @@ SIGNATURES = {
     "evaluations: Optional[List[str]] = None, models: Optional[List[str]] = None, settings: Settings = None",
 }
 RESULT_MEMBERS = {
-    "LoadResult": {"as_dict", "rows", "status"},
+    "LoadResult": {"as_dict", "error", "rows", "status"},
     "Verified": set(),
 }
 """What callers read of results beside their fields."""

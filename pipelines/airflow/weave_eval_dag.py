@@ -114,6 +114,8 @@ def _finish(result: LoadResult) -> dict[str, Any]:
     """Logs the result and tells the project's asset of new data."""
     fields = result.as_dict()
     logging.getLogger(__name__).info("%s", json.dumps(fields))
+    if result.error:
+        raise AirflowFailException(result.error)
     if result.unreconciled:
         runs = ", ".join(result.unreconciled[:10])
         raise AirflowFailException(f"{result.project}: these runs were loaded, but differ from Weave's counts: {runs}")

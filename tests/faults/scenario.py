@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,8 +22,8 @@ from weave_eval.api.client import WeaveClient
 from weave_eval.api.limiter import RateLimiter
 from weave_eval.api.retries import Patience
 from weave_eval.loading.context import LoadContext
-from weave_eval.loading.extraction import Extraction
-from weave_eval.loading.package_files import Package
+from weave_eval.loading.extraction import Extraction, SpoiledPackageError
+from weave_eval.loading.package_files import Package, TableItem
 from weave_eval.state.decisions import ProjectState, Seen, dump_state
 from weave_eval.tables import TABLES_BY_NAME
 
@@ -104,6 +105,14 @@ class Extracted:
     tables: Tables
     saved: dict[str, Any]
     warnings: list[str] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
+
+
+def _items(extraction: Extraction, saved: dict[str, Any], package: Package) -> list[TableItem]:
+    """The items of the package; those of a package that was spoiled are asked for again, as loads do."""
+    with suppress(SpoiledPackageError):
+        return list(extraction.items(saved, package))
+    return list(extraction.items(saved, package))
 
 
 def extract(proxy: FaultyProxy, project: str, folder: Path) -> Extracted:
@@ -120,9 +129,10 @@ def extract(proxy: FaultyProxy, project: str, folder: Path) -> Extracted:
     package = Package("load-1", frozenset(TABLES_BY_NAME), "arrow", True, folder)
     found: dict[str, list[pa.Table]] = defaultdict(list)
     try:
-        for table, item in extraction.items(saved, package):
+        for table, item in _items(extraction, saved, package):
             found[table].append(item)
     finally:
         client.close()
     rows = {name: [row for part in parts for row in part.to_pylist()] for name, parts in found.items()}
-    return Extracted(lasting(rows, without=OF_THE_LOAD), saved, extraction.report.warnings)
+    report = extraction.report
+    return Extracted(lasting(rows, without=OF_THE_LOAD), saved, report.warnings, report.unread)

@@ -20,6 +20,7 @@ from weave_eval.state.decisions import (
     dump_state,
     listing_start,
     load_state,
+    postpone,
 )
 from weave_eval.times import utc_now
 from weave_eval.weave.runs import Run
@@ -488,3 +489,12 @@ def test_a_decision_keeps_the_fingerprint_that_was_compared() -> None:
     assert planned.fingerprint == project.runs["a"].fingerprint + "grown"
     ended = replace(planned, run=_ended("a"))
     assert (ended.status, replace(ended, reason="abandoned").status) == ("completed", "abandoned")
+
+
+def test_a_run_that_could_not_be_read_is_listed_and_read_again_however_old_it_is() -> None:
+    project = Project.of(_ended("old", NOW - 300 * DAY), _ended("new", NOW - HOUR))
+    unread, read = project.decide()
+    project.state = postpone(advance(project.state, [read], NOW, project.windows), [unread])
+    assert listing_start(project.state, project.windows) == NOW - 300 * DAY
+    assert project.load() == {"old": "open"}
+    assert project.load() == {}

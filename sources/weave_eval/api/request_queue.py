@@ -56,10 +56,10 @@ class RequestQueue(Generic[Purpose]):
             request, purpose = self._waiting.popleft()
             self._running[self._pool.submit(request)] = purpose
 
-    def take(self) -> tuple[Purpose, Any]:
-        """The answer that was asked for first of those that are there, or else the one that comes next."""
+    def take(self) -> tuple[Purpose, Future[Any]]:
+        """The answer that was asked for first of those that are there, or the one that comes next; or its error."""
         future = self._next()
-        return self._running.pop(future), future.result()
+        return self._running.pop(future), future
 
     def _next(self) -> Future[Any]:
         self._ahead.refused(self._traffic.throttled)

@@ -27,16 +27,21 @@ def load_text(result: LoadResult) -> str:
 
 
 def show_doubts(console: Console, result: LoadResult) -> int:
-    """Prints the warnings and the runs that do not reconcile; returns the exit code."""
+    """Prints the warnings, and the runs that could not be read or do not reconcile; returns the exit code."""
     for warning in result.report.warnings:
         console.warning(f"{result.project}: {warning}")
+    troubles = [text for text in (result.error, _unreconciled(result)) if text]
+    for text in troubles:
+        console.error(text)
+        send_alert(text)
+    return FAILED if troubles else DONE
+
+
+def _unreconciled(result: LoadResult) -> str | None:
     if not result.unreconciled:
-        return DONE
-    text = (
+        return None
+    return (
         f"{result.project}: {len(result.unreconciled)} runs do not agree with what Weave says of them, even after "
         f"they were read a second time: {', '.join(result.unreconciled[:10])}. The table reconciliations says what "
         "differs; verify reads them again."
     )
-    console.error(text)
-    send_alert(text)
-    return FAILED

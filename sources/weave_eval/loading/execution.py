@@ -8,8 +8,9 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from dlt.common.pipeline import LoadInfo
+from dlt.pipeline.exceptions import PipelineStepFailed
 
-from ..errors import DestinationError, WeaveEvalError
+from ..errors import DestinationError, WeaveEvalError, causes
 from ..reading.discovery import list_runs
 from ..state.decisions import PlannedRun
 from ..state.unproven import ReadRun, recall
@@ -20,7 +21,7 @@ from ..warehouse.locks import ProjectLock
 from ..warehouse.profiles import Profile
 from ..weave.run_filter import RunFilter
 from .context import LoadContext
-from .extraction import Extraction
+from .extraction import Extraction, SpoiledPackageError
 from .outcome import LoadResult, Progress, Report
 from .package_files import Package, TableItem
 from .pipelines import run_pipeline, saved_state
@@ -86,8 +87,9 @@ class Execution:
         finally:
             self._extraction.close()
         result = self._result(proofs)
-        if result.load_ids or proofs or self._is_heartbeat_due() or not self._was_completed():
-            self._write_record(result.status, proofs)
+        is_due = self._is_heartbeat_due() or not self._was_completed()
+        if result.load_ids or proofs or result.error or is_due:
+            self._write_record(result.status, proofs, error=result.error)
         result.seconds = time.monotonic() - began
         return result
 
@@ -96,11 +98,18 @@ class Execution:
         if self._pipeline.has_pending_data:
             self._loaded(finish_packages(self._pipeline, self._profile))
         while self._extraction.has_more:
-            with_predictions, scope = self._settings.with_predictions, self._profile.warehouse.merge_scope
-            resources = evaluation_resources(self._read, with_predictions=with_predictions, scope=scope)
-            self._loaded(run_pipeline(self._pipeline, source_of(resources)))
+            try:
+                self._loaded(self._load_package())
+            except PipelineStepFailed as error:
+                if not any(isinstance(cause, SpoiledPackageError) for cause in causes(error)):
+                    raise
             if len(self._unproven()) >= _PROVEN_TOGETHER:
                 self._write_early_proofs()
+
+    def _load_package(self) -> LoadInfo | None:
+        with_predictions, scope = self._settings.with_predictions, self._profile.warehouse.merge_scope
+        resources = evaluation_resources(self._read, with_predictions=with_predictions, scope=scope)
+        return run_pipeline(self._pipeline, source_of(resources))
 
     def _read(self, saved: SavedState, package: Package) -> Iterator[TableItem]:
         """Reads the next package."""

@@ -14,7 +14,7 @@ from ..reading.page_size import PageSize
 from ..reading.predictions import is_v2_run
 from ..reading.related import RelatedData
 from ..reading.results import ResultsReader, Wants
-from ..reading.run_collector import RunRead
+from ..reading.run_collector import RunRead, RunUnread
 from ..rows.flatten import RunReading, marked_deleted
 from ..rows.privacy import Privacy
 from ..state.decisions import PlannedRun
@@ -25,6 +25,7 @@ from ..times import utc_now
 from ..weave.refs import call_url
 from ..weave.runs import Run
 from .context import LoadContext
+from .deletions import require_likely
 from .inputs import NewInputs
 from .outcome import Progress, Report
 from .package_files import Package, TableItem
@@ -35,6 +36,14 @@ from .writer import RunWriter
 
 def _unseen(done: int, total: int) -> None:
     """No progress is shown."""
+
+
+_MOST_UNREAD = 10
+"""Runs that may fail, and more of them than are read, before it is all of Weave that fails."""
+
+
+class SpoiledPackageError(Exception):
+    """A run could not be read to its end, and rows of it are in the package: without that run, it is read again."""
 
 
 class Extraction:
@@ -67,6 +76,8 @@ class Extraction:
         self._inputs = NewInputs(context.stored)
         self._waiting: deque[PlannedRun] = deque()
         self._gone: Sequence[str] = ()
+        self._vanished: list[str] = []
+        self._unread: list[PlannedRun] = []
         self._state = ProjectProgress(context)
         self._has_related = False
         self._folder: Path | None = None
@@ -92,29 +103,50 @@ class Extraction:
         self._waiting += runs
 
     def items(self, saved: SavedState, package: Package) -> Iterator[TableItem]:
-        """The items of the next package; updates the saved state of the source at the end."""
+        """The items of the next package; updates the saved state of the source at the end.
+
+        Raises `SpoiledPackageError` if they have to be asked for again.
+        """
         start_over_if_unsound(saved)
         if self._plan is None:
             self._start(make_plan(self._context, saved))
         read: list[PlannedRun] = []
         writer = RunWriter(self._context.project, package, self._fresh_folder(package), self._privacy)
-        yield from self._write_gone(writer)
-        yield from self._read_results(self._next_runs(read, writer), writer)
+        earlier = self.report.copied()
+        try:
+            yield from self._write_gone(writer)
+            yield from self._read_results(read, writer)
+        except SpoiledPackageError:
+            self._start_again(read, earlier)
+            raise
+        self._require_likely()
         if not self._has_related:
             yield from self._read_related(read, writer, saved.setdefault("companions", {}))
         yield from writer.flush()
         self.report.rows.update(writer.rows)
-        self._state.save(saved, read, self._gone)
+        self._state.save(saved, read, self._gone, self._unread)
         remember_server(saved, self._context.project, self._context.client.base_url, is_read=bool(read))
         if self._is_proven_later:
             done = [self.report.read[planned.run.run_id] for planned in read]
             save_unproven(saved, self._context.project, done, self._gone)
-        self._gone = ()
+        self._gone, self._vanished, self._unread = self._vanished, [], []
 
     def close(self) -> None:
         """Removes the files that were made for dlt, which has loaded or copied them by now."""
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start_again(self, read: Sequence[PlannedRun], earlier: Report) -> None:
+        """Forgets a package that was spoiled; its runs are read with the next one."""
+        self.report.restore(earlier)
+        self._waiting.extendleft(reversed(read))
+        self._inputs = NewInputs(self._context.stored)
+
+    def _require_likely(self) -> None:
+        """Raises `UnconfirmedError` if so many runs were gone when they were read that it is not to be believed."""
+        for run_id in self._vanished:
+            self.report.read.pop(run_id, None)
+        require_likely(self._context, self._vanished, {*self._vanished, *self.report.read}, self.report.read)
 
     def _fresh_folder(self, package: Package) -> Path:
         """An empty folder for package files; dlt may want those of the last package until the next one starts."""
@@ -157,18 +189,36 @@ class Extraction:
         if cursors != saved.get(project, {}):
             saved[project] = cursors
 
-    def _read_results(self, runs: Iterable[PlannedRun], writer: RunWriter) -> Iterator[TableItem]:
+    def _read_results(self, read: list[PlannedRun], writer: RunWriter) -> Iterator[TableItem]:
         total = self.report.runs_read + len(self._waiting)
         with rare_garbage_collection():
-            for part in self._reader(writer).read(runs):
+            for part in self._reader(writer).read(self._next_runs(read, writer)):
                 if isinstance(part, RunRead):
                     yield from self._finish(part, writer)
                     self._show_progress(self.report.runs_read, total)
+                elif isinstance(part, RunUnread):
+                    read.remove(part.planned)
+                    self._set_aside(part, writer)
                 else:
                     planned, batch = part
                     self._inputs.keep_new(batch)
                     yield from writer.write(planned.run.run_id, batch)
         yield from writer.add("dataset_rows", self._inputs.take_unresolved())
+
+    def _set_aside(self, part: RunUnread, writer: RunWriter) -> None:
+        """Leaves out a run that is gone, or that cannot be read; the next load reads it again."""
+        run_id = part.planned.run.run_id
+        if part.error is None:
+            self._vanished.append(run_id)
+        else:
+            self._unread.append(part.planned)
+            self.report.unread[run_id] = str(part.error)
+            if len(self.report.unread) > max(_MOST_UNREAD, self.report.runs_read):
+                raise part.error
+        if run_id in writer.run_ids:
+            raise SpoiledPackageError(
+                f"{self._context.project}: the run {run_id} could not be read to its end. Run it again."
+            )
 
     def _reader(self, writer: RunWriter) -> ResultsReader:
         """A reader of what the wanted tables need."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..state.unproven import ReadRun
+
+_MOST_NAMED = 10
 
 Progress = Callable[[int, int], None]
 """Called after each run with the number of runs read and of runs to read."""
@@ -18,7 +20,7 @@ class Report:
     """What a load did so far.
 
     `rows` counts by table, `reasons` the runs read by why they were; `read` has what their proof needs, by run id, and
-    `removed` the runs that were removed from the warehouse.
+    `unread` the errors of those that could not be read; `removed` are the runs that were removed from the warehouse.
     """
 
     runs_listed: int = 0
@@ -29,7 +31,23 @@ class Report:
     rows: Counter[str] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
     read: dict[str, ReadRun] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
+
+    def copied(self) -> Report:
+        """A report that stays as this one is now, but for the runs that cannot be read."""
+        return replace(
+            self,
+            reasons=Counter(self.reasons),
+            rows=Counter(self.rows),
+            warnings=[*self.warnings],
+            read={**self.read},
+            removed=[*self.removed],
+        )
+
+    def restore(self, earlier: Report) -> None:
+        """Makes this one as an earlier one was."""
+        vars(self).update(vars(earlier))
 
     @property
     def runs_read(self) -> int:
@@ -55,10 +73,24 @@ class LoadResult:
 
     @property
     def status(self) -> str:
-        """`loaded`, `unchanged` if there was nothing to load, or `unreconciled`."""
+        """`loaded`, `unchanged` if there was nothing to load, `unreconciled`, or `failed` if a run was not read."""
+        if self.report.unread:
+            return "failed"
         if self.unreconciled:
             return "unreconciled"
         return "loaded" if self.load_ids else "unchanged"
+
+    @property
+    def error(self) -> str | None:
+        """Which runs could not be read, if any, and why the first of them."""
+        unread = self.report.unread
+        if not unread:
+            return None
+        runs = "1 run" if len(unread) == 1 else f"{len(unread)} runs"
+        return (
+            f"{self.project}: {runs} could not be read: {', '.join(list(unread)[:_MOST_NAMED])}. "
+            f"{next(iter(unread.values()))} The other runs were loaded; the next load tries again."
+        )
 
     @property
     def rows(self) -> int:
@@ -82,6 +114,7 @@ class LoadResult:
             "rows": dict(report.rows),
             "warnings": report.warnings,
             "unreconciled": self.unreconciled,
+            "unread": report.unread,
             **self.traffic,
             "load_ids": self.load_ids,
             "seconds": round(self.seconds, 3),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, MutableMapping, Sequence
 from typing import Any
 
-from ..state.decisions import PlannedRun, ProjectState, advance, dump_state, forget_runs, load_state
+from ..state.decisions import PlannedRun, ProjectState, advance, dump_state, forget_runs, load_state, postpone
 from ..state.soundness import is_sound
 from ..state.unproven import ReadRun, forget, remember
 from ..times import utc_now
@@ -28,14 +28,24 @@ class ProjectProgress:
         self._context = context
         self._state = state
 
-    def save(self, saved: SavedState, read: Sequence[PlannedRun], gone: Collection[str]) -> None:
-        """Saves that runs were read, and that others are gone. What a range reads leaves the state as it is."""
+    def save(
+        self,
+        saved: SavedState,
+        read: Sequence[PlannedRun],
+        gone: Collection[str],
+        unread: Sequence[PlannedRun] = (),
+    ) -> None:
+        """Saves that runs were read, that others are gone, and that others have to be read again.
+
+        What a range reads leaves the state as it is.
+        """
         projects = saved.setdefault("projects", {})
-        if self._context.is_range or not (read or gone):
+        if self._context.is_range or not (read or gone or unread):
             return
         now, key = utc_now(), self._context.state_key
         state = self._state or load_state(projects.get(key), now)
-        self._state = forget_runs(advance(state, read, now, self._context.settings.windows()), gone)
+        state = postpone(advance(state, read, now, self._context.settings.windows()), unread)
+        self._state = forget_runs(state, gone)
         projects[key] = dump_state(self._state)
 
 

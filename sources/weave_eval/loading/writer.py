@@ -16,13 +16,14 @@ from .package_files import Package, PackageFiles, TableItem
 
 
 class RunWriter:
-    """Turns rows into items for the wanted tables; `rows` counts them by table."""
+    """Turns rows into items for the wanted tables; `rows` counts them by table, `run_ids` are of runs with any."""
 
     def __init__(self, project_id: str, package: Package, folder: Path, privacy: Privacy):
         self.project_id = project_id
         self.load_id = package.load_id
         self.tables = package.tables
         self.rows: Counter[str] = Counter()
+        self.run_ids: set[str] = set()
         self._can_replace = package.can_replace
         self._files = PackageFiles(package.form, folder)
         self._privacy = privacy
@@ -34,6 +35,7 @@ class RunWriter:
 
     def write(self, run_id: str, batch: RunBatch) -> Iterator[TableItem]:
         """Rows of a run."""
+        self.run_ids.add(run_id)
         for columns in batch.tables():
             yield from self._add(self._privacy.apply(columns), run_id)
 

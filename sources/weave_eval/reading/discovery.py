@@ -172,21 +172,26 @@ def read_v2_run(client: WeaveClient, run_id: str) -> V2Run:
 
     Raises `NotFoundError` if there is none, and `TerminalApiError` if the call is not an evaluation.
     """
-    path = client.v2_path(f"evaluation_runs/{quote(run_id, safe='')}")
-    try:
-        read = client.get(path, _V2_RUN.decode, purpose=f"reading the evaluation run {run_id}")
-    except NotFoundError:
-        message = f"{client.project_id} has no evaluation run {run_id}: it was deleted, or the id is wrong."
-        raise NotFoundError(message, 404) from None
+    read = _read_call(client, run_id)
     if not read.evaluation:
         raise TerminalApiError(f"The call {run_id} of {client.project_id} is not an evaluation run. Check the id.")
     return read
 
 
-def run_exists(client: WeaveClient, run_id: str) -> bool:
-    """Whether Weave still has the run."""
+def _read_call(client: WeaveClient, run_id: str) -> V2Run:
+    """Any call, as if it were a run."""
+    path = client.v2_path(f"evaluation_runs/{quote(run_id, safe='')}")
     try:
-        read_v2_run(client, run_id)
+        return client.get(path, _V2_RUN.decode, purpose=f"reading the evaluation run {run_id}")
+    except NotFoundError:
+        message = f"{client.project_id} has no evaluation run {run_id}: it was deleted, or the id is wrong."
+        raise NotFoundError(message, 404) from None
+
+
+def run_exists(client: WeaveClient, run_id: str) -> bool:
+    """Whether Weave still has the run; older servers do not tell what is a run."""
+    try:
+        _read_call(client, run_id)
     except NotFoundError:
         return False
     return True

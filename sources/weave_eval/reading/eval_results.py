@@ -12,13 +12,16 @@ from typing import Any
 
 from ..api.client import WeaveClient
 from ..api.http_errors import may_persist
-from ..errors import TerminalApiError, TooHeavyError, TransientApiError
+from ..errors import ApiError, NotWeaveError, RefusedKeyError, TerminalApiError, TooHeavyError, TransientApiError
 from ..weave.pages import Page, RunSummary, parse_page
 
 _NO_RUN = "00000000-0000-0000-0000-000000000000"
 _UNKNOWN_FIELD = 422
 
 Body = dict[str, Any]
+
+_ANY_RESULTS: Body = {"evaluation_call_ids": [_NO_RUN], "include_rows": True, "limit": 1, "offset": 0}
+_ANY_SUMMARY: Body = {"evaluation_call_ids": [_NO_RUN], "include_rows": False, "include_summary": True}
 
 
 class EvalResults:
@@ -64,13 +67,28 @@ class EvalResults:
         """
         if not may_persist(error):
             return
-        body = {"evaluation_call_ids": [_NO_RUN], "include_rows": True, "limit": 1, "offset": 0}
         try:
-            self._post(body, purpose="finding out whether Weave gives any results")
+            self._post(_ANY_RESULTS, purpose="finding out whether Weave gives any results")
         except TransientApiError:
             raise error from None
         except TerminalApiError:
             pass
+
+    def require_blame(self, error: ApiError) -> None:
+        """Raises `error` unless the run is to blame for it: unless Weave gives rows and summaries of other runs.
+
+        It is asked for those of a run that does not exist.
+        """
+        if isinstance(error, (RefusedKeyError, NotWeaveError)):
+            raise error
+        for body in (_ANY_RESULTS, _ANY_SUMMARY):
+            try:
+                self._post(body, purpose="finding out whether Weave gives any results")
+            except TransientApiError:
+                raise error from None
+            except TerminalApiError as other:
+                if other.status == error.status:
+                    raise error from None
 
     def _post(self, body: Body, **options: Any) -> Page:
         return self._client.post(self._path, body, parse_page, **options)

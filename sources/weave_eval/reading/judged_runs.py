@@ -14,6 +14,7 @@ from typing import Any
 
 from ..api.client import WeaveClient
 from ..api.credentials import web_base_url
+from ..errors import NotFoundError
 from ..judging.run_results import Content, JudgedTrial, Metric, RunFacts, RunResults, is_score, judged_score
 from ..proof.reconcile import LARGEST_SUMMED, Landed, Leaf, reconcile
 from ..rows.flatten import RunBatch
@@ -27,7 +28,7 @@ from .discovery import EVALUATE_OPS, list_runs
 from .objects import WantedRefs, read_objects
 from .page_size import PageSize
 from .results import ResultsReader, Wants
-from .run_collector import RunRead
+from .run_collector import RunRead, RunUnread
 
 _WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NEVER = datetime.max.replace(tzinfo=timezone.utc)
@@ -72,6 +73,8 @@ class ApiRuns:
         for part in reader.read([PlannedRun(found, "new", found.fingerprint)]):
             if isinstance(part, RunRead):
                 is_reconciled = reconcile(part.facts, landed_of(run.run_id, batch)).is_reconciled
+            elif isinstance(part, RunUnread):
+                raise part.error or NotFoundError(f"{self.place} lost the run {run.run_id} while it was read.", 404)
             else:
                 batch.extend(part[1])
         self._batches[run.run_id] = batch

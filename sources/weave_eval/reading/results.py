@@ -15,16 +15,16 @@ from typing import Any
 
 from ..api.client import WeaveClient
 from ..api.request_queue import RequestQueue
-from ..errors import TransientApiError
+from ..errors import ApiError, TransientApiError
 from ..rows.flatten import RunBatch
 from ..state.decisions import PlannedRun
 from ..weave.pages import Page, RunSummary
-from ..weave.trials import TrialCalls
+from .discovery import run_exists
 from .eval_results import EvalResults
 from .page_size import PageSize, RowWeights
 from .rebuilding import rebuild_trials
-from .run_collector import RunCollector, RunRead
-from .run_groups import RunGroups, read_group_calls
+from .run_collector import RunCollector, RunRead, RunUnread
+from .run_groups import GroupCalls, RunGroups, read_group_calls
 from .run_pages import RunPages
 
 _WAITING = 4
@@ -45,12 +45,17 @@ _Queue = RequestQueue[tuple["_OpenRun", _Take]]
 
 @dataclass
 class _OpenRun:
-    """A run that is being read: its requests that are not answered yet, and the rows asked for so far."""
+    """A run that is being read: its requests that are not answered yet, and the rows asked for so far.
+
+    `exists` says whether Weave still has it, once that was asked.
+    """
 
     collector: RunCollector
     queue: _Queue
     requests: int = 0
     requested_rows: int = 0
+    exists: bool | None = None
+    is_given_up: bool = False
 
     @property
     def planned(self) -> PlannedRun:
@@ -60,7 +65,7 @@ class _OpenRun:
     def request(self, make: Callable[[], Any], take: _Take, *, first: bool = False) -> None:
         """Has the request made, and its answer given to `take`."""
         self.requests += 1
-        self.queue.add(make, (self, take), first=first)
+        self.queue.add(lambda: None if self.is_given_up else make(), (self, take), first=first)
 
 
 class ResultsReader:
@@ -74,9 +79,10 @@ class ResultsReader:
         self._results = EvalResults(client, has_inputs=wants.inputs, with_costs=with_costs)
         self._pages = RunPages(self._results, self._weights)
 
-    def read(self, planned_runs: Iterable[PlannedRun]) -> Iterator[tuple[PlannedRun, RunBatch] | RunRead]:
+    def read(self, planned_runs: Iterable[PlannedRun]) -> Iterator[tuple[PlannedRun, RunBatch] | RunRead | RunUnread]:
         """The rows of all runs in batches, interleaved, and a `RunRead` after the last batch of each.
 
+        A `RunUnread` ends a run on which alone Weave fails, or that is gone meanwhile; its earlier rows are void.
         `planned_runs` are taken a few at a time, while earlier ones are still being read.
         """
         pool = ThreadPoolExecutor(self._parallelism, thread_name_prefix="weave-eval")
@@ -87,7 +93,7 @@ class ResultsReader:
 
     def _read(
         self, pool: ThreadPoolExecutor, planned_runs: Iterator[PlannedRun]
-    ) -> Iterator[tuple[PlannedRun, RunBatch] | RunRead]:
+    ) -> Iterator[tuple[PlannedRun, RunBatch] | RunRead | RunUnread]:
         groups = RunGroups(planned_runs, partial(self._request_calls, pool))
         queue: _Queue = RequestQueue(pool, self._parallelism + _WAITING, self._client.traffic)
         while groups.has_more or not queue.is_empty:
@@ -97,18 +103,38 @@ class ResultsReader:
             queue.start(most)
             if queue.is_running:
                 (run, take), answer = queue.take()
-                for batch in take(answer):
-                    yield run.planned, batch
-                yield from self._close(run)
+                yield from self._take(run, take, answer)
 
-    def _request_calls(self, pool: ThreadPoolExecutor, group: Sequence[PlannedRun]) -> Future[TrialCalls]:
+    def _take(
+        self, run: _OpenRun, take: _Take, answer: Future[Any]
+    ) -> Iterator[tuple[PlannedRun, RunBatch] | RunRead | RunUnread]:
+        """What an answer gives of a run; nothing if the run is given up already."""
+        run.requests -= 1
+        if run.is_given_up:
+            return
+        try:
+            found = answer.result()
+        except ApiError as error:
+            self._results.require_blame(error)
+            run.is_given_up = True
+            yield RunUnread(run.planned, error.with_traceback(None))
+            return
+        for batch in take(found):
+            yield run.planned, batch
+        yield from self._close(run)
+
+    def _request_calls(self, pool: ThreadPoolExecutor, group: Sequence[PlannedRun]) -> Future[GroupCalls]:
         return pool.submit(read_group_calls, self._client, group if self._wants.rows else ())
 
-    def _open(self, queue: _Queue, group: Sequence[PlannedRun], calls: TrialCalls) -> Iterator[RunRead]:
+    def _open(self, queue: _Queue, group: Sequence[PlannedRun], found: GroupCalls) -> Iterator[RunRead | RunUnread]:
         """Asks for the first pages and the summaries of a group of runs."""
+        calls = found.calls
         counts = Counter(call.run_id for call in calls.values())
         for planned in group:
             run_id = planned.run.run_id
+            if run_id in found.errors:
+                yield RunUnread(planned, found.errors[run_id])
+                continue
             run = _OpenRun(RunCollector(planned, calls, has_inputs=self._wants.inputs), queue)
             if self._wants.rows:
                 run.collector.expect_rows(counts[run_id])
@@ -118,17 +144,25 @@ class ResultsReader:
             if not run.requests:
                 yield run.collector.read
 
-    def _close(self, run: _OpenRun) -> Iterator[RunRead]:
-        """The run, if that was the last of its requests and nothing is left to rebuild."""
-        run.requests -= 1
+    def _close(self, run: _OpenRun) -> Iterator[RunRead | RunUnread]:
+        """The run, if that was the last of its requests, nothing is left to rebuild, and Weave still has it."""
         if run.requests:
             return
-        if not run.collector.has_gaps:
+        run_id = run.planned.run.run_id
+        if run.collector.has_gaps:
+            missing = run.collector.missing_trials()
+            rebuild = partial(rebuild_trials, self._client, run_id, missing)
+            run.request(rebuild, partial(self._take_rebuilt, run, missing))
+        elif run.exists is False:
+            yield RunUnread(run.planned, None)
+        elif run.exists is None and run.collector.is_short:
+            run.request(partial(run_exists, self._client, run_id), partial(self._take_existence, run))
+        else:
             yield run.collector.read
-            return
-        missing = run.collector.missing_trials()
-        rebuild = partial(rebuild_trials, self._client, run.planned.run.run_id, missing)
-        run.request(rebuild, partial(self._take_rebuilt, run, missing))
+
+    def _take_existence(self, run: _OpenRun, exists: bool) -> Iterator[RunBatch]:  # noqa: FBT001 - an answer
+        run.exists = exists
+        yield from ()
 
     def _request_rows(self, run: _OpenRun, until: int, *, first: bool = False) -> None:
         """Asks for pages from the end of what was asked for to `until` rows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..errors import TransientApiError
+from ..errors import ApiError, TransientApiError
 from ..proof.reconcile import ApiFacts
 from ..rows.flatten import Counts, RunBatch, RunFlattener
 from ..state.decisions import PlannedRun
@@ -13,6 +13,14 @@ from ..weave.pages import Page, RunSummary
 from ..weave.trials import TrialCalls
 
 _MAX_NAMED = 20
+
+
+@dataclass(frozen=True)
+class RunUnread:
+    """A run that could not be read to its end because of `error`; None says that Weave no longer has it."""
+
+    planned: PlannedRun
+    error: ApiError | None
 
 
 @dataclass
@@ -74,6 +82,12 @@ class RunCollector:
             self.read.warnings.append("Weave fails on its summary; its scorer stats were computed from its scores")
         else:
             self.read.summary = summary
+
+    @property
+    def is_short(self) -> bool:
+        """Whether rows were wanted and trials are lacking, or there are none: Weave may no longer have the run."""
+        found = len(self._flattener.trial_ids)
+        return self.read.trial_calls is not None and (not found or found < self.read.trial_calls)
 
     def missing_trials(self) -> list[str]:
         """Ids of the trials that no page gave."""

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from itertools import islice
 
 from ..api.client import WeaveClient
-from ..errors import TooHeavyError
+from ..errors import ApiError, NotWeaveError, RefusedKeyError, TooHeavyError
 from ..state.decisions import PlannedRun
 from ..weave.trials import TrialCalls
-from .trial_calls import read_trial_calls
+from .trial_calls import any_trial_calls, read_trial_calls
 
 _FIRST_RUNS = 2
 _MOST_RUNS = 10
 _MOST_TRIALS = 20_000
 _MAX_CALLS_BYTES = 64_000_000
 
-RequestCalls = Callable[[Sequence[PlannedRun]], "Future[TrialCalls]"]
+
+@dataclass(frozen=True)
+class GroupCalls:
+    """The calls of the trials of a group of runs, and by run id the errors where they cannot be read."""
+
+    calls: TrialCalls = field(default_factory=dict)
+    errors: dict[str, ApiError] = field(default_factory=dict)
+
+    def __or__(self, other: GroupCalls) -> GroupCalls:
+        return GroupCalls(self.calls | other.calls, self.errors | other.errors)
+
+
+RequestCalls = Callable[[Sequence[PlannedRun]], "Future[GroupCalls]"]
 """Asks for the calls of the runs' trials."""
 
 
@@ -35,25 +48,40 @@ class RunGroups:
         """Whether runs are left."""
         return bool(self._next[0])
 
-    def take(self) -> tuple[list[PlannedRun], TrialCalls]:
+    def take(self) -> tuple[list[PlannedRun], GroupCalls]:
         """The next group and the calls of its trials, which decide how many runs the one after it has."""
-        group, calls = self._next[0], self._next[1].result()
-        self._runs = max(1, min(_MOST_RUNS, _MOST_TRIALS * len(group) // max(1, len(calls))))
+        group, found = self._next[0], self._next[1].result()
+        self._runs = max(1, min(_MOST_RUNS, _MOST_TRIALS * len(group) // max(1, len(found.calls))))
         self._next = self._request()
-        return group, calls
+        return group, found
 
-    def _request(self) -> tuple[list[PlannedRun], Future[TrialCalls]]:
+    def _request(self) -> tuple[list[PlannedRun], Future[GroupCalls]]:
         group = list(islice(self._planned_runs, self._runs))
         return group, self._request_calls(group)
 
 
-def read_group_calls(client: WeaveClient, group: Sequence[PlannedRun]) -> TrialCalls:
-    """The calls of the runs' trials, in as many requests as it takes for each answer to fit in memory."""
+def read_group_calls(client: WeaveClient, group: Sequence[PlannedRun]) -> GroupCalls:
+    """The calls of the runs' trials, in as many requests as it takes for each answer to fit in memory.
+
+    Where Weave fails on some of the runs, those stand alone in the end.
+    """
     limit = _MAX_CALLS_BYTES if len(group) > 1 else None
     try:
-        return read_trial_calls(client, [planned.run for planned in group], max_bytes=limit)
-    except TooHeavyError:
+        return GroupCalls(read_trial_calls(client, [planned.run for planned in group], max_bytes=limit))
+    except (RefusedKeyError, NotWeaveError):
+        raise
+    except ApiError as error:
+        if not isinstance(error, TooHeavyError) or len(group) < 2:
+            _require_others(client, error)
         if len(group) < 2:
-            raise
-        middle = len(group) // 2
-        return read_group_calls(client, group[:middle]) | read_group_calls(client, group[middle:])
+            return GroupCalls(errors={planned.run.run_id: error for planned in group})
+    middle = len(group) // 2
+    return read_group_calls(client, group[:middle]) | read_group_calls(client, group[middle:])
+
+
+def _require_others(client: WeaveClient, error: ApiError) -> None:
+    """Raises `error` if Weave does not even list the trials of a run that does not exist."""
+    try:
+        any_trial_calls(client)
+    except ApiError:
+        raise error from None

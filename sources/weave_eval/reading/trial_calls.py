@@ -23,6 +23,7 @@ from ..weave.sanitize import Changes, clean, clean_text, parse_tolerantly
 from ..weave.trials import TrialCall, TrialCalls, is_trial_op
 from .discovery import PAGE
 
+_NO_TRACE = "00000000-0000-0000-0000-000000000000"
 COLUMNS = ("id", "parent_id", "op_name", "started_at", "ended_at", "exception")
 
 
@@ -44,6 +45,12 @@ def read_trial_calls(client: WeaveClient, runs: Sequence[Run], *, max_bytes: int
     for start in range(0, len(runs), PAGE):
         found |= _read_batch(client, runs[start : start + PAGE], max_bytes)
     return found
+
+
+def any_trial_calls(client: WeaveClient) -> None:
+    """Asks for the calls of a trace that does not exist. Raises `ApiError` if Weave does not answer that either."""
+    body = {"project_id": client.project_id, "filter": {"trace_ids": [_NO_TRACE]}, "columns": list(COLUMNS)}
+    client.post("/calls/stream_query", body, _parse_calls, purpose="finding out whether Weave lists any trials")
 
 
 def _read_batch(client: WeaveClient, runs: Sequence[Run], max_bytes: int | None) -> TrialCalls:

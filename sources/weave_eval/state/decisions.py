@@ -163,6 +163,14 @@ def advance(state: ProjectState, read: Sequence[PlannedRun], now: datetime, wind
     return _forget(ProjectState(cursor, open_runs, closed_runs), windows)
 
 
+def postpone(state: ProjectState, unread: Sequence[PlannedRun]) -> ProjectState:
+    """The state with runs that could not be read as open ones, so that the next load lists and reads them again."""
+    ids = {planned.run.run_id for planned in unread}
+    closed_runs = {run_id: seen for run_id, seen in state.closed_runs.items() if run_id not in ids}
+    postponed = {planned.run.run_id: Seen(planned.run.started_at, "") for planned in unread}
+    return ProjectState(state.cursor, {**state.open_runs, **postponed}, closed_runs)
+
+
 def forget_runs(state: ProjectState, run_ids: Collection[str]) -> ProjectState:
     """The state without runs that are gone."""
     gone = set(run_ids)

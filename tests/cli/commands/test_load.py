@@ -109,3 +109,12 @@ def test_a_project_that_lost_its_runs_is_refused_until_it_is_confirmed(
     assert run("load", "--project", PROJECT, "--confirm-deletions", "2")[0] == 0
     runs = tables_of(folder / "weave_eval.duckdb")["evaluation_runs"]
     assert [run["deleted_at"] is not None for run in runs] == [True, True]
+
+
+def test_a_run_that_may_not_be_read_is_named(filled: WeaveServer, folder: Path, run: Run) -> None:
+    with filled.faulty({"kind": "403", "match": "eval_results", "times": 1}):
+        code, out, err = run("load", "--quiet", "--project", PROJECT)
+    assert (code, out, len(run_ids(folder)), err.count("\n")) == (1, "", 1, 1)
+    assert err.startswith(f"error: {PROJECT}: 1 run could not be read: ")
+    assert run("load", "--quiet", "--project", PROJECT) == (0, "", "")
+    assert len(run_ids(folder)) == 2
