@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import Any
 
 from tests.hostile.project import BEFORE, example_of, run_id_of, scorer_of
-from tests.hostile.strings import TEXTS, in_calls, is_note, is_unicode, stored
+from tests.hostile.strings import TEXTS, in_calls, is_note, is_unicode, stored, stored_name
 from tests.tables_of import Row, Tables
 from weave_eval.rows.flatten import leaves
 
@@ -26,7 +26,8 @@ NAMES_IN_REFS = {
 def promised(text: str) -> Places:
     """What must be found of the text; None where it cannot be."""
     scorer = scorer_of(text)
-    return {
+    named = {"scorer": stored_name(scorer), "path": next(leaves({stored_name(scorer): text}))[0]}
+    return named | {
         place: stored(value)
         for place, value in {
             "display name": text or None,  # Weave itself takes an empty name for none
@@ -37,8 +38,6 @@ def promised(text: str) -> Places:
             "input": example_of(text),
             "output": {text: text},
             "error": text or None,
-            "scorer": scorer,
-            "path": next(leaves({scorer: text}))[0],
             "score": text,
             "note": {"note": text} if is_note(text) else None,
             "name": (text or "object-0") if is_unicode(text) else None,

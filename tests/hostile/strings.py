@@ -102,10 +102,18 @@ def object_name(text: str) -> str | None:
     return name if is_fit and text not in REFUSED_IN_CALLS else None
 
 
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
 def stored(value: Any) -> Any:
-    """The JSON value as it is promised to land: NUL and lone surrogates are U+FFFD, all else is as it was."""
+    """The JSON value as it is promised to land: NUL and lone surrogates are U+FFFD, in names with their code."""
     if isinstance(value, str):
-        return re.sub("[\x00\ud800-\udfff]", "\ufffd", value)
+        return _UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, list):
         return [stored(item) for item in value]
-    return {stored(key): stored(item) for key, item in value.items()} if isinstance(value, dict) else value
+    return {stored_name(key): stored(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def stored_name(name: str) -> str:
+    """The name of a field or scorer as it is promised to land."""
+    return _UNSTORABLE.sub(lambda found: f"\ufffd{ord(found[0]):04x}", name)

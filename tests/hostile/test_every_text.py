@@ -21,7 +21,7 @@ from tests.evidence import Record
 from tests.hostile.conftest import OBEYED, Loaded
 from tests.hostile.places import found, promised
 from tests.hostile.project import AFTER, BEFORE, PROJECT, run_id_of, scorer_of
-from tests.hostile.strings import CATEGORIES, SOME, in_calls, stored
+from tests.hostile.strings import CATEGORIES, SOME, in_calls, stored, stored_name
 from tests.report.parsed_page import Page
 from tests.report.test_hostile import ATTRIBUTES, TAGS
 from weave_eval.rows.flatten import leaves
@@ -60,7 +60,7 @@ def metrics() -> list[str]:
 
 def label(text: str) -> str:
     """A metric of the text as scorer."""
-    return f"{stored(scorer_of(text))}.is_right"
+    return f"{stored_name(scorer_of(text))}.is_right"
 
 
 def test_texts_land_as_they_were(loaded: Loaded, record: Record) -> None:
@@ -90,7 +90,9 @@ def test_changes_are_told(loaded: Loaded) -> None:
 
 def test_nothing_is_lost(loaded: Loaded) -> None:
     count, tables = len(in_calls()), loaded.tables
-    own = sum(len(set(dict(leaves({stored(scorer_of(text)): 0, "is_right": 0, "length": 0})))) for text in in_calls())
+    own = sum(
+        len(set(dict(leaves({stored_name(scorer_of(text)): 0, "is_right": 0, "length": 0})))) for text in in_calls()
+    )
     rows = {
         "evaluation_runs": count + 2,
         "trials": 3 * count,

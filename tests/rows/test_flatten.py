@@ -580,16 +580,9 @@ def test_a_value_has_one_type_and_one_place(value: Any) -> None:
 @given(st.dictionaries(ANY_KEY, ANY_JSON, max_size=4))
 def test_any_scores_become_rows_with_distinct_keys(scores: dict[str, Any]) -> None:
     rows = _scores(scores)
-    assert len(rows) == sum(map(_count_leaves, _without_nul(scores).values()))
+    assert len(rows) == sum(map(_count_leaves, scores.values()))
     for row in rows.values():
         assert None not in (row["score_id"], row["scorer_name"], row["path"], row["value_type"])
-
-
-def _without_nul(value: Any) -> Any:
-    """As it is stored: NUL replaced, so that keys that differ in nothing else are one."""
-    if isinstance(value, dict):
-        return {key.replace("\0", "\ufffd"): _without_nul(inner) for key, inner in value.items()}
-    return value
 
 
 def test_lists_nested_deeply_flatten() -> None:

@@ -166,8 +166,8 @@ def test_texts_that_cannot_be_stored_are_cleaned_wherever_they_are() -> None:
     assert _json(read.model_output) == "out\ufffd"
     assert _json(read.extra) == {"future": "extra\ufffd"}
     assert read.scores is not None
-    scores = read.scores["judge\ufffd"]
-    assert scores["key\ufffd"] == "value\ufffd"
+    scores = read.scores["judge\ufffd0000"]
+    assert scores["key\ufffdd800"] == "value\ufffd"
     assert math.isnan(scores["nan"])
     assert page.changes.numbers == 1
     assert page.changes.texts >= 6
@@ -177,7 +177,21 @@ def test_a_scorer_whose_name_is_cleaned_keeps_its_call() -> None:
     answer = _changed([*TRIAL_PATH, "scores"], {"judge\0": 1})
     answer["rows"][0]["evaluations"][0]["trials"][0]["scorer_call_ids"] = {"judge\0": "call-1"}
     scores = RunFlattener("run-18", {}).flatten(_parse(answer)).scores
-    assert (scores["scorer_name"], scores["scorer_call_id"]) == (["judge\ufffd"], ["call-1"])
+    assert (scores["scorer_name"], scores["scorer_call_id"]) == (["judge\ufffd0000"], ["call-1"])
+
+
+def test_scorers_whose_names_differ_in_what_cannot_be_stored_stay_apart_as_their_stats_do() -> None:
+    names = ("judge\0", "judge\ufffd", "judge\udfff")
+    answer = _changed([*TRIAL_PATH, "scores"], dict.fromkeys(names, 1))
+    stats = [{"scorer_key": name, "path": name} for name in names]
+    answer["summary"] = {"evaluations": [{"evaluation_call_id": "run-18", "scorer_stats": stats}]}
+    page = _parse(answer)
+    found = list(RunFlattener("run-18", {}).flatten(page).scores["scorer_name"])
+    assert found == ["judge\ufffd0000", "judge\ufffd", "judge\ufffddfff"]
+    assert page.summary is not None
+    assert [(stat.scorer_key, stat.path) for stat in page.summary.evaluations[0].scorer_stats] == [
+        (n, n) for n in found
+    ]
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\xed\xa0\x80", b"\xc3"])

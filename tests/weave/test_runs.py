@@ -172,7 +172,7 @@ def test_odd_texts_and_numbers_are_cleaned_and_counted() -> None:
     run = parse_run(line)
     assert run.display_name == "moon\ufffd"
     assert run.output is not None
-    assert json.loads(run.output) == {"mean": None, "note\ufffd": 1}
+    assert json.loads(run.output) == {"mean": None, "note\ufffdd800": 1}
     assert (run.changes.texts, run.changes.numbers) == (2, 1)
 
 

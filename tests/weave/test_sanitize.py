@@ -83,14 +83,14 @@ def test_json_text_holds_the_value_it_was_made_from(value: Any) -> None:
 def test_changes_are_counted_by_kind() -> None:
     changes = Changes()
     value = {"k\0": [math.nan, math.inf, -math.inf, 1.5], "fine": {"deep": "\ud800"}}
-    assert clean(value, changes) == {"k\ufffd": [None, None, None, 1.5], "fine": {"deep": "\ufffd"}}
+    assert clean(value, changes) == {"k\ufffd0000": [None, None, None, 1.5], "fine": {"deep": "\ufffd"}}
     assert (changes.texts, changes.numbers) == (2, 3)
 
 
 def test_numbers_that_are_not_finite_stay_where_only_texts_are_cleaned() -> None:
     changes = Changes()
     cleaned = clean_texts({"a\0": [math.inf, "b\0"]}, changes)
-    assert cleaned == {"a\ufffd": [math.inf, "b\ufffd"]}
+    assert cleaned == {"a\ufffd0000": [math.inf, "b\ufffd"]}
     assert (changes.texts, changes.numbers) == (2, 0)
 
 
@@ -130,3 +130,13 @@ def test_garbage_is_refused(body: bytes) -> None:
 
 def test_integers_of_any_size_keep_their_digits() -> None:
     assert to_json([2**64 + 1, -(10**40)]) == b"[18446744073709551617," + b"-1" + b"0" * 40 + b"]"
+
+
+NAMES = ("judge\0", "judge\ufffd", "judge\ud800", "judge\udfff", "judge")
+
+
+def test_names_that_differ_in_what_cannot_be_stored_stay_apart() -> None:
+    changes = Changes()
+    cleaned = clean({"scores": dict.fromkeys(NAMES, 1)}, changes)
+    assert list(cleaned["scores"]) == ["judge\ufffd0000", "judge\ufffd", "judge\ufffdd800", "judge\ufffddfff", "judge"]
+    assert changes.texts == 3

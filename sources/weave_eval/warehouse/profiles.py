@@ -7,6 +7,7 @@ secrets and config files first, so these complete and override a profile.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +32,9 @@ DEFAULT_PROFILE = "duckdb"
 DEFAULT_DATASET = "weave"
 
 _BUILT_IN = {DEFAULT_PROFILE: {"type": "duckdb", "dataset": DEFAULT_DATASET, "credentials": "weave_eval.duckdb"}}
+
+_SPELLABLE = re.compile(r"[ -~]*[A-Za-z0-9][ -~]*")
+"""Names of datasets of which nothing is lost but case and what stands between words."""
 
 _DECLARED: dict[str, dict[str, Any]] = {"destination": {}}
 """The settings of the profiles in use, as dlt looks them up."""
@@ -97,7 +101,10 @@ def profiles(path: Path | None = None) -> dict[str, Profile]:
         if named:
             raise SettingsError(f"There is no file {source}. Name the file that declares your destinations.")
         return {name: _profile(name, declared, source) for name, declared in _BUILT_IN.items()}
-    return {name: _profile(name, declared, source) for name, declared in _read(source).items()}
+    declared = _read(source)
+    found = {name: _profile(name, settings, source) for name, settings in declared.items()}
+    _require_apart(declared, source)
+    return found
 
 
 def profile(name: str | None = None, path: Path | None = None, dataset: str | None = None) -> Profile:
@@ -149,6 +156,19 @@ def _profile(name: str, declared: Any, path: Path) -> Profile:
     return Profile(name, kind, dataset, settings, has_views, views_dataset)
 
 
+def _require_apart(declared: dict[str, Any], path: Path) -> None:
+    """Raises `SettingsError` if datasets that are written differently have one name in the warehouse."""
+    spelled: dict[str, str] = {}
+    for settings in declared.values():
+        for dataset in (settings[key] for key in ("dataset", "views_dataset") if settings.get(key) is not None):
+            other = spelled.setdefault(_dataset_name(dataset), dataset)
+            if other != dataset:
+                raise SettingsError(
+                    f"{path}: the datasets {other!r} and {dataset!r} would both be {_dataset_name(dataset)!r} in a "
+                    "warehouse. Give them different names, or write them alike if they are one."
+                )
+
+
 def _known_types() -> str:
     return ", ".join(known.type for known in warehouses())
 
@@ -160,7 +180,15 @@ def _declared_dataset(dataset: Any, key: str, name: str, path: Path) -> str:
 
 
 def _dataset_name(dataset: str) -> str:
-    """The name as dlt spells it in every warehouse: in snake case."""
+    """The name as dlt spells it in every warehouse: in snake case.
+
+    Raises `SettingsError` for a name with letters that would be lost, and with them what tells it from others.
+    """
+    if not _SPELLABLE.fullmatch(dataset):
+        raise SettingsError(
+            f"The dataset {dataset!r} cannot be spelled in every warehouse: name it with letters of English (a-z), "
+            "digits and _."
+        )
     return NamingConvention().normalize_table_identifier(dataset)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ..errors import UnreadableBodyError
-from .sanitize import Changes, clean, clean_text, clean_texts, needs_cleaning, parse_tolerantly, to_json
+from .sanitize import Changes, clean, clean_name, clean_text, clean_texts, needs_cleaning, parse_tolerantly, to_json
 
 NULL = msgspec.Raw(b"null")
 
@@ -138,7 +138,7 @@ def _parse_slowly(body: bytes) -> Page:
 
 def _page(answer: dict[str, Any]) -> Page:
     changes = Changes()
-    summary = clean(answer.get("summary"), changes)
+    summary = clean(_with_names(answer.get("summary"), changes), changes)
     return Page(
         rows=[_row(row, changes) for row in answer["rows"]],
         total_rows=answer.get("total_rows"),
@@ -195,6 +195,14 @@ _PLAIN: dict[str, Any] = {
 }
 _TRIAL_FIELDS = frozenset(Trial.__struct_fields__)
 _RUN_FIELDS = frozenset(RunTrials.__struct_fields__)
+
+
+def _with_names(summary: dict[str, Any] | None, changes: Changes) -> dict[str, Any] | None:
+    """The summary with the names in its stats cleaned as those of scores are."""
+    for run in (summary or {}).get("evaluations") or ():
+        for stat in run.get("scorer_stats") or ():
+            stat.update({name: clean_name(stat[name], changes) for name in ("scorer_key", "path") if stat.get(name)})
+    return summary
 
 
 def _summary(summary: dict[str, Any]) -> Summary:

@@ -1,6 +1,7 @@
 """Values that some warehouse cannot hold, replaced once for all of them.
 
-NUL and lone surrogates in text become U+FFFD; NaN and infinities in JSON become null.
+NUL and lone surrogates in text become U+FFFD, in names followed by their code, so that names that differ in nothing
+else stay apart; NaN and infinities in JSON become null.
 """
 
 from __future__ import annotations
@@ -53,6 +54,14 @@ def clean_text(text: str, changes: Changes) -> str:
     return _UNSTORABLE.sub("\ufffd", text)
 
 
+def clean_name(name: str, changes: Changes) -> str:
+    """The name of a field or scorer without NUL and lone surrogates, whose codes it has in their place."""
+    if _is_storable(name):
+        return name
+    changes.texts += 1
+    return _UNSTORABLE.sub(lambda found: f"\ufffd{ord(found[0]):04x}", name)
+
+
 def _is_storable(text: str) -> bool:
     """Whether the text has nothing to replace: found at the speed of copying, which the pattern is far from."""
     if "\0" in text:
@@ -93,7 +102,7 @@ def _clean_with(clean_leaf: Callable[[Any, Changes], Any], value: Any, changes: 
         part = todo.pop()
         for place, item in enumerate(part) if isinstance(part, list) else list(part.items()):
             if isinstance(item, dict):
-                part[place] = {clean_text(key, changes): inner for key, inner in item.items()}
+                part[place] = {clean_name(key, changes): inner for key, inner in item.items()}
                 todo.append(part[place])
             elif isinstance(item, list):
                 part[place] = list(item)
