@@ -82,6 +82,14 @@ def test_an_unknown_name_lists_the_known_ones(folder: Path, capsys: pytest.Captu
         ("[duckdb]\ndataset = 'weave'\n", "duckdb is not a profile; write [duckdb] with a type"),
         ('[duckdb]\ntype = "oracle"\n', "[duckdb] has type 'oracle'; known types are duckdb, postgres, bigquery"),
         ('[duckdb]\ntype = "duckdb"\ndataset = 7\n', "[duckdb] has dataset 7"),
+        (
+            '[duckdb]\ntype = "duckdb"\ndataset = "my-weave"\n[b]\ntype = "duckdb"\ndataset = "my weave"\n',
+            "the datasets 'my-weave' and 'my weave' would both be 'my_weave' in a warehouse.",
+        ),
+        (
+            '[duckdb]\ntype = "duckdb"\ndataset = "Evals"\nviews_dataset = "evals"\n',
+            "the datasets 'Evals' and 'evals' would both be 'evals' in a warehouse.",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used(folder: Path, capsys: pytest.CaptureFixture[str], text: str, words: str) -> None:
@@ -212,6 +220,13 @@ def test_a_dataset_is_called_as_the_warehouse_calls_it(folder: Path, capsys: pyt
     assert json.loads(capsys.readouterr().out)["project"] == PROJECT
 
 
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("name", ["évals", "日本", "-"])
+def test_a_dataset_whose_letters_would_be_lost_is_refused(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert load(f"--dataset={name}") == MISUSED
+    assert f"The dataset {name!r} cannot be spelled in every warehouse" in only_line(capsys)
+
+
 def test_the_sample_profiles_are_declared() -> None:
     declared = profiles(SAMPLE)
     assert {name: found.type for name, found in declared.items()} == {each.type: each.type for each in warehouses()}
@@ -231,3 +246,55 @@ def test_the_sample_profiles_work_with_credentials_from_the_environment(
     assert main(["status", *where[:2], "--dataset", dataset, "--json"]) == DONE
     assert json.loads(capsys.readouterr().out)["project"] == PROJECT
     warehouse.drop(dataset)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DATASET_NAME_LAYOUT", "team_%s"),
+        ("PIPELINES__DEV_MODE", "true"),
+        ("REFRESH", "drop_sources"),
+        ("LOAD__RAISE_ON_FAILED_JOBS", "false"),
+        ("NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_ID", "true"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_settings_of_dlt_that_loads_cannot_work_with(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    for command in ("check", "load"):
+        assert main([command, "--project", PROJECT]) == MISUSED
+        said = capsys.readouterr()
+        assert "dlt's setting " in said.out + said.err
+        assert f"{variable.rsplit('__', maxsplit=1)[-1].lower()} has a value that loads of weave_eval cannot work" in (
+            said.out + said.err
+        )
+
+
+@pytest.mark.slow
+def test_settings_of_dlt_that_loads_work_with(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in {
+        "LOAD__WORKERS": "1",
+        "LOAD__DELETE_COMPLETED_JOBS": "true",
+        "LOAD__TRUNCATE_STAGING_DATASET": "true",
+        "LOAD__PARALLELISM_STRATEGY": "sequential",
+        "LOAD__AUTO_ABORT_ON_TERMINAL_ERROR": "true",
+        "NORMALIZE__WORKERS": "2",
+        "EXTRACT__NEXT_ITEM_MODE": "fifo",
+        "EXTRACT__WORKERS": "1",
+        "DATA_WRITER__DISABLE_COMPRESSION": "true",
+        "DATA_WRITER__FILE_MAX_ITEMS": "1",
+        "SCHEMA__NAMING": "direct",
+        "RESTORE_FROM_DESTINATION": "false",
+        "ENABLE_RUNTIME_TRACE": "false",
+        "EXPORT_SCHEMA_PATH": str(folder / "exported"),
+        "DATASET_NAME": "elsewhere",
+        "PIPELINE_NAME": "theirs",
+        "DESTINATION_TYPE": "filesystem",
+        "DESTINATION__DUCKDB__DEFAULT_SCHEMA_NAME": "other",
+    }.items():
+        monkeypatch.setenv(variable, value)
+    for words in ((), ("--full",), ()):
+        assert load(*words) == DONE
+    assert trial_count(folder / "weave_eval.duckdb", "weave") == 3

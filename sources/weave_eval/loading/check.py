@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
+import dlt
 from dlt.common.schema import Schema
+from dlt.destinations.sql_client import SqlClientBase
 
 from ..api.calls import count_calls
 from ..api.client import WeaveClient
@@ -25,7 +30,7 @@ from ..warehouse.profiles import Profile
 from ..weave.run_filter import RunFilter
 from .context import LoadContext, WarehouseStored
 from .deletions import require_known_server, require_likely
-from .pipelines import lock_path, pipelines_folder
+from .pipelines import lock_path, make_pipeline, pipelines_folder, staging_layout
 from .resuming import expected_state
 
 _IMPATIENT = Patience(read_timeout=30.0, retry_budget=10.0, max_attempts=2)
@@ -48,7 +53,7 @@ def check(projects: Sequence[str | None], destination: Callable[[], Profile]) ->
     for project in projects:
         yield from _check_source(partial(resolve_settings, project=project))
     yield from _checked(
-        ("destination", lambda: _check_destination(destination())),
+        ("destination", lambda: _check_destination(destination(), projects)),
         ("files", lambda: _check_files(destination(), projects)),
     )
     for project in projects:
@@ -114,28 +119,47 @@ def _check_runs(project: str | None, destination: Callable[[], Profile]) -> str:
     return f"{len(live)} runs of {settings.project} are held"
 
 
-def _check_destination(profile: Profile) -> str:
+def _check_destination(profile: Profile, projects: Sequence[str | None]) -> str:
     try:
-        _write_to(profile)
+        for project in projects:
+            _write_to(profile, project or dlt.config.get("sources.weave_eval.project", str) or "entity/project")
     except Exception as error:  # noqa: BLE001 - whatever a driver raises
         raise explained(error, profile) from None
     return f"{profile.name} ({profile.type}), dataset {profile.dataset}, can be written to"
 
 
-def _write_to(profile: Profile) -> None:
-    """Makes a table and drops it, and the dataset too if it was not there."""
+def _write_to(profile: Profile, project: str) -> None:
+    """Makes what a load of the project would make, and removes it: tables in each dataset that it needs."""
+    with tempfile.TemporaryDirectory(prefix="weave_eval_check_") as folder:
+        make_pipeline(project, profile, profile.location(), folder)
     probe = f"weave_eval_check_{uuid4().hex[:8]}"
-    with job_client(profile, Schema(probe)) as client:
+    with job_client(profile, Schema(probe), staging_layout(project)) as client:
         sql = client.sql_client
         profile.warehouse.require_usable(sql)
-        is_new = not sql.has_dataset()
-        if is_new:
-            sql.create_dataset()
-        table = sql.make_qualified_table_name(probe)
-        sql.execute_sql(f"CREATE TABLE {table} (a INT)")
-        sql.execute_sql(f"DROP TABLE {table}")
-        if is_new:
-            sql.drop_dataset()
+        with _dataset(sql):
+            _make_and_drop_table(sql, probe)
+            with sql.with_staging_dataset(), _dataset(sql):
+                _make_and_drop_table(sql, probe)
+            if profile.dataset_of_views != profile.dataset:
+                with sql.with_alternative_dataset_name(profile.dataset_of_views), _dataset(sql):
+                    _make_and_drop_table(sql, probe)
+
+
+@contextmanager
+def _dataset(sql: SqlClientBase[Any]) -> Iterator[None]:
+    """A dataset that is dropped afterwards if it was not there before."""
+    is_new = not sql.has_dataset()
+    if is_new:
+        sql.create_dataset()
+    yield
+    if is_new:
+        sql.drop_dataset()
+
+
+def _make_and_drop_table(sql: SqlClientBase[Any], name: str) -> None:
+    table = sql.make_qualified_table_name(name)
+    sql.execute_sql(f"CREATE TABLE {table} (a INT)")
+    sql.execute_sql(f"DROP TABLE {table}")
 
 
 def _check_files(profile: Profile, projects: Sequence[str | None]) -> str:

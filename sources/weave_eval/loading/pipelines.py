@@ -23,6 +23,7 @@ from ..state.soundness import digest
 from ..warehouse.location import Location
 from ..warehouse.locks import require_writable
 from ..warehouse.profiles import Profile
+from .dlt_settings import require_honoured
 from .resources import FILES_FOLDER
 
 _SCHEMA_ATTEMPTS = 6
@@ -94,16 +95,23 @@ def make_pipeline(project: str, profile: Profile, location: Location, pipelines_
     """The project's pipeline: its own name, state and staging dataset, so that projects load side by side.
 
     Its working folder belongs to one place: what was loaded elsewhere must not count here. Raises `SettingsError` if
-    that folder cannot be written to.
+    that folder cannot be written to, or dlt has a setting that loads cannot work with.
     """
     folder = pipelines_folder(location, pipelines_dir)
     require_writable(folder)
-    return dlt.pipeline(
+    pipeline = dlt.pipeline(
         pipeline_name=pipeline_name(project),
-        destination=profile.destination(staging_layout=f"%s_staging_{project_slug(project)}"),
+        destination=profile.destination(staging_layout=staging_layout(project)),
         dataset_name=profile.dataset,
         pipelines_dir=str(folder),
     )
+    require_honoured(pipeline)
+    return pipeline
+
+
+def staging_layout(project: str) -> str:
+    """The name of the project's staging dataset, with `%s` for the dataset."""
+    return f"%s_staging_{project_slug(project)}"
 
 
 def pipeline_name(project: str) -> str:

@@ -16,12 +16,15 @@ from .profiles import Profile
 
 
 @contextmanager
-def job_client(profile: Profile, schema: Schema | None = None) -> Iterator[SqlJobClientBase]:
-    """A connected client for a profile's dataset; it makes tables of `schema` only.
+def job_client(
+    profile: Profile, schema: Schema | None = None, staging_layout: str | None = None
+) -> Iterator[SqlJobClientBase]:
+    """A connected client for a profile's dataset; it makes tables of `schema` only. `staging_layout` as in `Profile`.
 
     Raises dlt's errors, or `DestinationError` for whatever else a driver raises when it connects.
     """
-    client, _ = get_destination_clients(schema or Schema(SCHEMA_NAME), profile.destination(), profile.dataset)
+    destination = profile.destination(staging_layout)
+    client, _ = get_destination_clients(schema or Schema(SCHEMA_NAME), destination, profile.dataset)
     assert isinstance(client, SqlJobClientBase)
     with ExitStack() as stack:
         try:
