@@ -19,6 +19,7 @@ from .location import Location
 from .locks import ProjectLock
 from .postgres_indexes import make_indexes
 from .postgres_lock import advisory_lock
+from .postgres_sessions import END_WITH_CLIENT
 from .views.catalogue import Catalogue
 from .views.dialect import Dialect, JsonFields
 from .views.model import view_names
@@ -153,10 +154,12 @@ JOIN pg_namespace n ON n.oid = t.relnamespace JOIN pg_attribute c ON c.attrelid 
 
     def engine(self, location: Location) -> Engine:
         """An engine over psycopg2."""
-        from sqlalchemy import NullPool, create_engine, make_url  # noqa: PLC0415 - loads do without
+        from sqlalchemy import NullPool, create_engine, event, make_url  # noqa: PLC0415 - loads do without
 
         url = make_url(location.credentials.to_native_representation())
-        return create_engine(url.set(drivername="postgresql+psycopg2"), poolclass=NullPool)
+        engine = create_engine(url.set(drivername="postgresql+psycopg2"), poolclass=NullPool)
+        event.listen(engine, "connect", _end_queries_with_process)
+        return engine
 
     def for_export(self, connection: Connection) -> Connection:
         """A transaction that cannot write, and JSON that psycopg2 leaves unparsed."""
@@ -172,6 +175,12 @@ JOIN pg_namespace n ON n.oid = t.relnamespace JOIN pg_attribute c ON c.attrelid 
         if column.type_code == _NUMERIC:
             return decimal_type(column.precision, column.scale)
         return _ARROW_TYPES.get(column.type_code, pa.string())
+
+
+def _end_queries_with_process(connection: Any, _record: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(END_WITH_CLIENT)
+    connection.commit()
 
 
 def _code(error: BaseException) -> str | None:

@@ -21,6 +21,7 @@ from dlt.destinations.job_impl import ReferenceFollowupJobRequest
 
 from ..tables import TABLES_BY_NAME
 from .adbc_connections import clone_of, shared_connection
+from .postgres_sessions import END_WITH_CLIENT
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
@@ -49,6 +50,8 @@ class _Copy(RunnableLoadJob):
         uri = self._client.config.credentials.to_native_representation()
         *_, schema, table = self._client.sql_client.make_qualified_table_name_path(self.load_table_name, quote=False)
         with shared_connection(uri) as shared, _COPIES, clone_of(shared) as connection, connection.cursor() as cursor:
+            cursor.execute(END_WITH_CLIENT)
+            cursor.fetchall()
             yield cursor, schema, table
             connection.commit()
 

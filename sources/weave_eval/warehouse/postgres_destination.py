@@ -6,7 +6,8 @@ through ADBC, which cannot write `jsonb`; the merge converts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import dlt.destinations
@@ -14,16 +15,21 @@ from dlt.common.configuration import configspec
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.client import FollowupJobRequest, LoadJob
 from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.schema import Schema
 from dlt.common.schema.typing import TSchemaTables
 from dlt.common.storages.load_package import LoadJobInfo
+from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.impl.postgres import configuration
 from dlt.destinations.impl.postgres.postgres import PostgresClient
+from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from dlt.destinations.job_impl import ReferenceFollowupJobRequest
 
+from ..errors import DestinationError
 from ..tables import TABLES
 from .connection_strings import PortedConnectionString
 from .known_capabilities import KnownCapabilities
 from .postgres_copy import CopyFile, CopyRuns
+from .postgres_sessions import END_WITH_CLIENT
 from .waiting_file import WaitingFile
 
 _WITH_JSONB = """
@@ -34,7 +40,52 @@ _OF_RUNS = frozenset(table.name for table in TABLES if table.replace == "run")
 """Tables whose rows are replaced run by run."""
 
 
+_NOT_ALLOWED = "42501"
+
+
+class _SqlClient(Psycopg2SqlClient):
+    def open_connection(self) -> Any:
+        """A connection whose queries end with this process."""
+        connection = super().open_connection()
+        with suppress(DatabaseException):  # systems on which the server cannot know
+            self.execute_sql(END_WITH_CLIENT)
+        return connection
+
+    def create_dataset(self) -> None:
+        """Makes the schema. Raises `DestinationError`, which names it, if the role may not."""
+        try:
+            super().create_dataset()
+        except DatabaseException as error:
+            if getattr(error.dbapi_exception, "pgcode", None) != _NOT_ALLOWED:
+                raise
+            schema, role = self.fully_qualified_dataset_name(), self.credentials.username
+            raise DestinationError(
+                f"The Postgres role {role!r} may not make the schema {schema}, which loads need. Have its owner run "
+                f"GRANT CREATE ON DATABASE for the role, or CREATE SCHEMA {schema} AUTHORIZATION for it."
+            ) from None
+
+
 class _Client(PostgresClient):
+    def __init__(
+        self,
+        schema: Schema,
+        config: configuration.PostgresClientConfiguration,
+        capabilities: DestinationCapabilitiesContext,
+    ):
+        super().__init__(schema, config, capabilities)
+        names = self.sql_client.dataset_name, self.sql_client.staging_dataset_name
+        self.sql_client = _SqlClient(*names, config.credentials, capabilities)
+
+    @contextmanager
+    def maybe_ddl_transaction(self) -> Iterator[None]:
+        """A transaction that changes tables, and gives up where a reader holds one of them: others wait behind it.
+
+        dlt, or whoever has asked for the change, tries again.
+        """
+        with super().maybe_ddl_transaction():
+            self.sql_client.execute_sql("SET LOCAL lock_timeout = '5s'")
+            yield
+
     def prepare_load_table(self, table_name: str) -> PreparedTableSchema:
         """The table as dlt prepares it; the format of its files decides its types, so only staging tables have one."""
         table = super().prepare_load_table(table_name)
