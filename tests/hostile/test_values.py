@@ -15,6 +15,7 @@ from tests.hostile.project import PROJECT, call, post, refs, trial
 from tests.hostile.strings import stored
 from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
+from weave_eval.warehouse.views.model import views
 
 pytestmark = pytest.mark.slow
 
@@ -130,3 +131,18 @@ def test_numbers_in_json(values: Loaded) -> None:
         assert float(found[json.dumps({"number": place})]["number"]) == float(number)
     for place in range(len(NOT_FINITE)):
         assert found[json.dumps({"number": len(INTEGERS) + len(FLOATS) + place})] == {"number": None}
+
+
+PAIRS_OF_SCORERS = "fct_scorer_agreement"
+
+
+@pytest.mark.timeout(900)
+def test_views_answer_and_compute_nothing_of_numbers_too_large(values: Loaded) -> None:
+    rows = {view.name: values.landing.view_rows(view) for view in views() if view.name != PAIRS_OF_SCORERS}
+    assert all(rows[name] for name in ("fct_run_scores", "fct_leaderboard", "fct_worst_rows", "fct_score_distribution"))
+    computed = {row["metric"]: row["mean_value"] for row in rows["fct_run_scores"]}
+    assert computed["number"] is None
+    assert len([metric for metric, value in computed.items() if value is None]) == 1
+    ranks = {row["metric"]: row["rank"] for row in rows["fct_leaderboard"]}
+    assert ranks["number"] is None
+    assert ranks["scorer 0"] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -71,6 +72,47 @@ def test_numbers_may_be_better_when_lower() -> None:
     (lower,) = compare(before, after, lower_is_better=["style.score"]).metrics
     assert (higher.wins, higher.losses, lower.wins, lower.losses) == (1, 0, 0, 1)
     assert higher.kind == "mean"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([0.1, 0.2, 0.3], [0.3, 0.2, 0.1]),
+        ([0.1 + 0.2], [0.3]),
+        ([0.1, 0.2, -0.3], [-0.3, 0.1, 0.2]),
+        ([1e16], [1e16 + 2]),
+    ],
+)
+def test_what_only_rounding_tells_apart_is_the_same(before: list[float], after: list[float]) -> None:
+    first, second = (
+        a_run({f"row-{n}": values for n in range(6)}, run_id, STYLE) for run_id, values in (("x", before), ("y", after))
+    )
+    (found,) = compare(first, second).metrics
+    assert (found.wins, found.losses, found.ties, found.regressions) == (0, 0, 6, [])
+    assert (found.sign_p_value, found.t_p_value, found.difference.value) == (1.0, 1.0, 0.0)
+
+
+def test_nothing_is_computed_of_a_metric_with_numbers_too_large_for_it() -> None:
+    def scored(run_id: str, cost: float) -> RunResults:
+        trials = [JudgedTrial(f"{run_id}{n}", 1.0, cost, scores={CORRECT: True, STYLE: 1.5e308}) for n in range(3)]
+        return RunResults(a_run(run_id=run_id).run, {trial.trial_id[-1]: [trial] for trial in trials})
+
+    found = compare(scored("x", 1e308), scored("y", 1e308))
+    assert [*metrics_of(found)] == ["correct"]
+    assert [obstacle.text for obstacle in found.obstacles] == [
+        f"style.score has numbers of 1e+100 or more in {run_id}, too large to compute with." for run_id in "xy"
+    ]
+    latency, cost, _ = found.measurements
+    assert (latency.baseline or {})["mean"] == 1.0
+    assert (cost.baseline, cost.candidate, cost.difference) == (None, None, None)
+    assert json.dumps(found.as_dict(), allow_nan=False)
+
+
+def test_two_rows_do_not_make_a_difference_certain() -> None:
+    first, second = (a_run({"a": [value], "b": [value]}, "x", STYLE) for value in (0.5, 0.7))
+    (found,) = compare(first, second).metrics
+    assert (found.sign_p_value, found.t_p_value) == (0.5, None)
+    assert (found.difference.low, found.difference.high, found.detectable) == (None, None, None)
 
 
 def test_texts_are_not_compared() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -108,6 +109,22 @@ def test_a_number_may_get_worse_within_its_tolerance() -> None:
     assert check(tolerant, after, before).value == 0
 
 
+@pytest.mark.parametrize(("before", "after", "tolerance"), [(0.8, 0.7, 0.1), (0.3, 0.1 + 0.1 + 0.1 - 1e-17, 0)])
+def test_rounding_is_no_regression(before: float, after: float, tolerance: float) -> None:
+    first, second = (a_run({"a": [value]}, metric=STYLE) for value in (before, after))
+    rules = rule("regressions", "max = 0", f"tolerance = {tolerance}", metric="style.score")
+    assert check(rules, second, first).value == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "bound"),
+    [(0.96, 0.91, "max_drop = 0.05"), (1e7 + 0.3, 1e7 + 0.1, "max_drop = 0.2"), (1e6, 1.1e6, "max_rise_percent = 10")],
+)
+def test_rounding_breaks_no_limit(before: float, after: float, bound: str) -> None:
+    first, second = (a_run({"a": [value]}, metric=STYLE) for value in (before, after))
+    assert check(rule("mean", bound, metric="style.score"), second, first).outcome == "passed"
+
+
 def test_failed_trials_are_failures_unless_they_are_ignored() -> None:
     run = a_run({"a": [True], "b": ["error"]})
     rules = rule("pass_rate", "min = 0.9")
@@ -115,6 +132,68 @@ def test_failed_trials_are_failures_unless_they_are_ignored() -> None:
     found = check(f'count_errors_as = "ignored"\n{rules}', run)
     assert (found.outcome, found.rows) == ("passed", 1)
     assert "on 1 of 2 rows" in found.text
+
+
+CRASHED = a_run({**{f"row-{n}": ["error"] for n in range(8)}, "x": [0.9], "y": [1.0]}, metric=STYLE)
+
+
+def test_a_mean_of_the_trials_that_did_not_fail_is_no_pass() -> None:
+    rules = rule("mean", "min = 0.8", metric="style.score")
+    found = check(rules, CRASHED)
+    assert found.outcome == "not_judged"
+    assert (
+        "8 of 10 trials of the run run-a failed without it. Say what they count as with error_value, or" in found.text
+    )
+    ignored = check(f'count_errors_as = "ignored"\n{rules}', CRASHED)
+    assert (ignored.outcome, ignored.value, ignored.rows) == ("passed", 0.95, 2)
+    counted = check(rule("mean", "min = 0.8", "error_value = 0", metric="style.score"), CRASHED)
+    assert (counted.outcome, counted.rows) == ("failed", 10)
+    assert counted.value == pytest.approx(0.19)
+
+
+def test_a_trial_that_failed_may_be_a_regression() -> None:
+    before = a_run({digest: [0.9] for digest in CRASHED.rows}, "x", STYLE)
+    assert check(rule("regressions", "max = 0", metric="style.score"), CRASHED, before).outcome == "not_judged"
+    counted = check(rule("regressions", "max = 0", "error_value = 0", metric="style.score"), CRASHED, before)
+    assert (counted.outcome, counted.value) == ("failed", 8)
+
+
+@pytest.mark.parametrize("measure", ["latency_mean", "latency_p50", "latency_p95", "cost_mean", "cost_total"])
+def test_what_few_trials_tell_is_not_judged(measure: str) -> None:
+    found = check(rule(measure, "max = 9", metric=None), timed("x", 1, *[None] * 2))
+    assert found.outcome == "not_judged"
+    assert "only 1 of 3 trials of the run x have a " in found.text
+
+
+HUGE = {"a": [1.5e308], "b": [1.5e308], "c": [-1.5e308], "d": [1.0]}
+
+
+@pytest.mark.parametrize("measure", ["mean", "regressions"])
+def test_numbers_too_large_to_compute_with_are_not_judged(measure: str) -> None:
+    bounds = "max = 1e300"
+    run, baseline = a_run(HUGE, metric=STYLE), a_run({digest: [1.0] for digest in HUGE}, "x", STYLE)
+    rules = "\n".join([rule(measure, bounds, metric="style.score"), rule("rows", "min = 4", metric=None)])
+    decision = judged(rules, run, baseline)
+    huge, rows = decision.checks
+    assert (huge.outcome, rows.outcome) == ("not_judged", "passed")
+    assert "style.score has numbers of 1e+100 or more in run-a, too large to compute with." in huge.text
+    assert json.loads(json.dumps(decision.as_dict(), allow_nan=False))
+    assert decision.notes == ["style.score has numbers of 1e+100 or more in run-a, too large to compute with."]
+
+
+def test_costs_too_large_to_compute_with_are_not_judged() -> None:
+    found = check(rule("cost_total", "max = 1", metric=None), timed("x", 1e308, 1e308, 1e308))
+    assert "has a cost of 1e+100 or more" in check(rule("cost_total", "max = 1", metric=None), timed("x", 1e308)).text
+    assert found.outcome == "not_judged"
+
+
+def test_with_confidence_rows_without_spread_are_not_judged() -> None:
+    sure = rule("mean", "min = 0.95", "confidence = 0.95", metric="style.score")
+    two = a_run({"a": [1.0], "b": [1.0]}, metric=STYLE)
+    assert "2 rows without any difference do not say how far others would be from them." in check(sure, two).text
+    against = rule("mean", "max_drop = 0.1", "confidence = 0.95", metric="style.score")
+    assert check(against, two, a_run({"a": [1.2], "b": [1.2]}, "x", STYLE)).outcome == "not_judged"
+    assert check(rule("mean", "min = 0.95", metric="style.score"), two).outcome == "passed"
 
 
 def test_with_confidence_the_interval_decides() -> None:

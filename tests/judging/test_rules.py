@@ -77,6 +77,8 @@ def test_every_measure_takes_each_of_its_bounds(measure: str) -> None:
         (PASS_RATE + "[[rules]]\nmeasure = 'mean'\nmin=1", "Rule 2: metric is None; mean needs the name of a"),
         ("[[rules]]\nmeasure = 'error_rate'\nmetric = 'correct'\nmax = 1", "metric is 'correct', but error_rate"),
         ("[[rules]]\nmeasure = 'pass_rate'\nmetric = 'correct'", "it has no bound; give it min, max, max_drop or max"),
+        (PASS_RATE.replace("0.9", "1" * 400), "; it must be a number: the least value."),
+        ("[[rules]]\nmeasure = 'mean'\nmetric = 'x'\nmin = 1\nerror_value = 'no'", "error_value is 'no'; it must be a"),
         (PASS_RATE.replace("0.9", "'0.9'"), "Rule 1: min is '0.9'; it must be a number: the least value."),
         (PASS_RATE.replace("0.9", "true"), "Rule 1: min is True; it must be a number: the least value."),
         (PASS_RATE.replace("0.9", "nan"), "Rule 1: min is nan; it must be a number: the least value."),

@@ -47,6 +47,17 @@ def test_one_row_has_no_interval() -> None:
     assert (found.value, found.low, found.high, found.standard_error) == (3.5, None, None, None)
 
 
+@pytest.mark.parametrize("rows", [2, 500])
+def test_rows_that_are_all_the_same_say_nothing_of_others(rows: int) -> None:
+    """Their spread is 0, or what rounding makes of it."""
+    found = statistics.mean([0.3, 0.1 + 0.2] * (rows // 2))
+    assert (found.low, found.high, found.standard_error) == (None, None, None)
+    found = statistics.mean_difference([0.1, 1e6] * (rows // 2), [0.4, 1e6 + 0.3] * (rows // 2))
+    assert found.value == pytest.approx(0.3)
+    assert (found.low, found.high, found.standard_error) == (None, None, None)
+    assert statistics.detectable_mean_difference([0.1] * rows, [0.4] * rows) is None
+
+
 def test_a_difference_of_rates_by_hand() -> None:
     """21 rows, 7 worse and 1 better: (2 - 8)/23 -+ 1.959964 * sqrt(((2 + 8)/23 - (6/23)**2) / 23)."""
     found = statistics.rate_difference([-1.0] * 7 + [1.0] + [0.0] * 13)
@@ -109,11 +120,14 @@ def test_what_can_be_detected_has_the_power_asked_for(deviation: float, rows: in
 def test_what_can_be_detected_by_hand() -> None:
     """2.80159 = 1.95996 + 0.84162; 25 rows, 5 of which got worse: the deviation of the 27 is 0.474304."""
     assert statistics.detectable_rate_difference([-1.0] * 5 + [0.0] * 20) == pytest.approx(0.265761, abs=1e-6)
-    assert statistics.detectable_mean_difference([1.0, 2.0, 3.0]) == pytest.approx(2.80159 / 3**0.5, abs=1e-5)
+    assert statistics.detectable_mean_deviation([1.0, 2.0, 3.0]) == pytest.approx(2.80159 / 3**0.5, abs=1e-5)
     assert statistics.detectable_rate_deviation([1.0] * 7) == pytest.approx(
         2.80159 * (8 / 81) ** 0.5 / 7**0.5, abs=1e-5
     )
-    assert statistics.detectable_mean_difference([2.0, 2.0]) is None
+    assert statistics.detectable_mean_difference([4.0, 3.0, 2.0], [5.0, 5.0, 5.0]) == pytest.approx(
+        2.80159 / 3**0.5, abs=1e-5
+    )
+    assert statistics.detectable_mean_deviation([2.0, 2.0]) is None
 
 
 @given(shares)

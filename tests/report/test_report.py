@@ -13,6 +13,7 @@ from tests.report.parsed_page import Element, Page
 from weave_eval.cli.commands import report as command
 from weave_eval.cli.exit_codes import MISUSED
 from weave_eval.cli.program import main
+from weave_eval.report.evaluations import ranked
 
 BRIEF_PROMPT, LONGER_RETURNS = "01a20897-e1ec", "01a20897-e0b5"
 
@@ -234,6 +235,40 @@ def test_no_run_has_completed(demo_copy: Path, write: Write) -> None:
 def test_metrics_that_are_texts_only(demo_copy: Path, write: Write) -> None:
     change(demo_copy, ["DELETE FROM scores WHERE value_type <> 'text' AND scorer_name <> 'resolution'"])
     assert "The scores of this evaluation are texts, which have no average;" in card(write(), "support-faq").text
+
+
+@pytest.mark.parametrize("number", [1e160, 1.5e308])
+def test_an_extreme_number_spoils_its_own_metric_alone(demo_copy: Path, write: Write, number: float) -> None:
+    metric = "scorer_name = 'tone' AND path = 'length'"
+    costs = f"SET total_cost = {number} WHERE total_cost IS NOT NULL"
+    change(
+        demo_copy,
+        [
+            f"UPDATE scores SET value_number = {number} WHERE {metric}",
+            f"UPDATE trials {costs}",
+            f"UPDATE evaluation_runs {costs}",
+        ],
+    )
+    page = write()
+    found = card(page, "support-faq")
+    assert "Left out where they hold numbers too large to compute with: tone.length." in plain(found.text)
+    assert rows(found.below("table")[0])[0][2].startswith("9")
+    assert "No run reports a cost." in page.section("spend").text
+
+
+def test_means_that_only_rounding_tells_apart_share_a_rank() -> None:
+    assert ranked([0.1 + 0.2, 0.3, 0.3 - 1e-17, 0.2, 0.1, 0.1]) == [1, 1, 1, 4, 5, 5]
+
+
+def test_a_mean_of_equal_values_has_no_interval(demo_copy: Path, write: Write) -> None:
+    change(demo_copy, ["UPDATE scores SET value_number = 0.3 WHERE path = 'tone.score'"])
+    table = card(write("--metric", "tone.tone.score"), "support-faq").below("table")[0]
+    assert {row[2] for row in rows(table)} == {"0.3 (\N{EN DASH})"}
+
+
+def test_a_run_that_mostly_failed_is_not_ranked(demo_copy: Path, write: Write) -> None:
+    change(demo_copy, [f"UPDATE trials SET is_error = true WHERE run_id LIKE '{BRIEF_PROMPT}%'"])
+    assert "Not ranked, because more than half of their answers failed: “" in plain(card(write(), "support-faq").text)
 
 
 def test_runs_without_cost(demo_copy: Path, write: Write) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..weave.sanitize import Changes, clean
+
 if TYPE_CHECKING:
     from ..loading.outcome import Progress
 
@@ -77,8 +79,11 @@ class Console:
 
 
 def json_text(value: Any) -> str:
-    """JSON in one line, with nothing in it that any reader takes for the end of a line."""
-    return visible(json.dumps(value, ensure_ascii=False))
+    """JSON in one line, with nothing in it that any reader takes for the end of a line; null for what JSON lacks."""
+    try:
+        return visible(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    except ValueError:  # a number that no double holds, such as 1e999, is an infinity in Python
+        return visible(json.dumps(clean(value, Changes()), ensure_ascii=False))
 
 
 def key_values(fields: dict[str, Any]) -> str:

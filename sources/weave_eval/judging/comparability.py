@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from ..weave.refs import parse_ref
-from .run_results import RunFacts, RunResults
+from .precision import LARGEST
+from .run_results import Metric, RunFacts, RunResults
 
-Subject = Literal["status", "reconciliation", "dataset", "scorers"]
+Subject = Literal["status", "reconciliation", "dataset", "scorers", "numbers"]
 
 
 class Obstacle(NamedTuple):
@@ -39,7 +40,7 @@ _STATUS = {
 
 
 def pair_obstacles(before: RunResults, after: RunResults) -> Iterator[Obstacle]:
-    """What keeps two runs from being compared: other inputs, or other versions of a scorer."""
+    """What keeps two runs from being compared: other inputs, other versions of a scorer, or huge numbers."""
     lost, added = before.rows.keys() - after.rows.keys(), after.rows.keys() - before.rows.keys()
     if lost or added:
         common = len(before.rows.keys() & after.rows.keys())
@@ -49,6 +50,14 @@ def pair_obstacles(before: RunResults, after: RunResults) -> Iterator[Obstacle]:
             f"{len(added)} only in {after.run.run_id}.",
         )
     yield from _scorer_obstacles(before, after)
+    for run in (before, after):
+        large = [metric for metric in run.metrics() if run.kind(metric) == "too_large"]
+        yield from (Obstacle("numbers", too_large(metric, run), metric.scorer_name) for metric in large)
+
+
+def too_large(metric: Metric, run: RunResults) -> str:
+    """Why nothing is computed of a metric."""
+    return f"{metric.label} has numbers of {LARGEST:g} or more in {run.run.run_id}, too large to compute with."
 
 
 def _scorer_obstacles(before: RunResults, after: RunResults) -> Iterator[Obstacle]:

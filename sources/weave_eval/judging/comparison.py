@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from . import statistics
 from .comparability import Obstacle, pair_obstacles, run_obstacles
+from .precision import is_computable, is_same, mean, slack
 from .run_results import ErrorsAs, JudgedTrial, Metric, MetricKind, RunFacts, RunResults
 from .statistics import Estimate
 
@@ -124,7 +126,7 @@ def compare(
         *run_obstacles(candidate.run),
         *pair_obstacles(baseline, candidate),
     ]
-    changed = {obstacle.scorer for obstacle in obstacles}
+    changed = {obstacle.scorer for obstacle in obstacles if obstacle.subject == "scorers"}
     metrics = [
         paired_metric(
             first,
@@ -175,17 +177,19 @@ def paired_metric(
     better: Better = "higher",
     is_same_scorer: bool = True,
 ) -> PairedMetric | None:
-    """The metric on the rows that have a value in both runs; None if no row has, or if it is a text."""
+    """The metric on the rows that have a value in both runs; None if no row has, or if nothing is computed of it."""
     kinds = {baseline.kind(metric), candidate.kind(metric)}
+    if not kinds <= {"pass_rate", "mean"}:
+        return None
     before, after = baseline.row_values(metric, errors_as), candidate.row_values(metric, errors_as)
     rows = sorted(before.keys() & after.keys())
-    if not rows or "text" in kinds:
+    if not rows:
         return None
     kind: MetricKind = "pass_rate" if kinds == {"pass_rate"} else "mean"
     first, second = [before[row] for row in rows], [after[row] for row in rows]
     changes = [RowChange(row, before[row], after[row]) for row in rows]
     regressions = worse_rows(changes, better)
-    ties = sum(change.baseline == change.candidate for change in changes)
+    ties = sum(is_same(change.baseline, change.candidate) for change in changes)
     wins = len(rows) - len(regressions) - ties
     return PairedMetric(
         metric=metric,
@@ -208,9 +212,13 @@ def paired_metric(
 
 
 def worse_rows(changes: Iterable[RowChange], better: Better, tolerance: float = 0.0) -> list[RowChange]:
-    """The rows that got worse by more than `tolerance`, worst first."""
+    """The rows that got worse by more than `tolerance` and rounding, worst first."""
     sign = 1 if better == "higher" else -1
-    worse = [change for change in changes if sign * (change.baseline - change.candidate) > tolerance]
+
+    def is_worse(change: RowChange) -> bool:
+        return sign * (change.baseline - change.candidate) > tolerance + slack(change.baseline, change.candidate)
+
+    worse = filter(is_worse, changes)
     return sorted(worse, key=lambda change: (sign * (change.candidate - change.baseline), change.row_digest))
 
 
@@ -223,17 +231,16 @@ def difference(
     kind: MetricKind, before: Sequence[float], after: Sequence[float], confidence: float = statistics.CONFIDENCE
 ) -> Estimate:
     """The mean difference of paired values with its interval."""
-    differences = [second - first for first, second in zip(before, after, strict=True)]
-    estimated = statistics.rate_difference if kind == "pass_rate" else statistics.mean_difference
-    return estimated(differences, confidence)
+    if kind == "pass_rate":
+        return statistics.rate_difference(statistics.paired_differences(before, after), confidence)
+    return statistics.mean_difference(before, after, confidence)
 
 
 def detectable_difference(kind: MetricKind, before: Sequence[float], after: Sequence[float]) -> float | None:
     """The smallest difference that these rows could have shown."""
-    differences = [second - first for first, second in zip(before, after, strict=True)]
     if kind == "pass_rate":
-        return statistics.detectable_rate_difference(differences)
-    return statistics.detectable_mean_difference(differences)
+        return statistics.detectable_rate_difference(statistics.paired_differences(before, after))
+    return statistics.detectable_mean_difference(before, after)
 
 
 MEASURED = ("latency_seconds", "total_cost", "total_tokens")
@@ -252,30 +259,32 @@ def _values(trials: Iterable[JudgedTrial], name: str) -> list[float]:
 def measured_rows(run: RunResults, name: str) -> dict[str, float]:
     """What was measured, as the mean of each row's trials."""
     rows = {digest: _values(trials, name) for digest, trials in run.rows.items()}
-    return {digest: sum(values) / len(values) for digest, values in rows.items() if values}
+    return {digest: mean(values) for digest, values in rows.items() if values}
 
 
 def measure(baseline: RunResults, candidate: RunResults, name: str) -> Measurement:
     """A measurement in both runs, compared on the rows that have it in both."""
-    before, after = measured_rows(baseline, name), measured_rows(candidate, name)
+    first, second = _distribution(measured(baseline, name)), _distribution(measured(candidate, name))
+    before, after = (measured_rows(run, name) if first and second else {} for run in (baseline, candidate))
     rows = sorted(before.keys() & after.keys())
-    first, second = [before[row] for row in rows], [after[row] for row in rows]
+    pairs = [before[row] for row in rows], [after[row] for row in rows]
     return Measurement(
         name=name,
-        baseline=_distribution(measured(baseline, name)),
-        candidate=_distribution(measured(candidate, name)),
-        difference=difference("mean", first, second) if rows else None,
-        t_p_value=statistics.paired_t_test(first, second) if rows else None,
+        baseline=first,
+        candidate=second,
+        difference=difference("mean", *pairs) if rows else None,
+        t_p_value=statistics.paired_t_test(*pairs) if rows else None,
     )
 
 
 def _distribution(values: Sequence[float]) -> dict[str, float] | None:
-    if not values:
+    """None also where a value is too large to compute with."""
+    if not values or not all(map(is_computable, values)):
         return None
     return {
         "trials": len(values),
-        "total": sum(values),
-        "mean": sum(values) / len(values),
+        "total": math.fsum(values),
+        "mean": mean(values),
         "p50": statistics.percentile(values, 50),
         "p95": statistics.percentile(values, 95),
     }

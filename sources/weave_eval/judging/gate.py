@@ -8,11 +8,9 @@ from typing import Any, Literal
 
 from .comparability import Obstacle, pair_obstacles, run_obstacles
 from .measures import Measured, UnjudgedError, changed, measured_by
+from .precision import slack
 from .rules import Rule, Rules, is_relative
 from .run_results import RunFacts, RunResults
-
-_ROUNDING = 1e-9
-"""A limit that is missed by less is kept: 0.91 - 0.96 is a little below -0.05."""
 
 Outcome = Literal["passed", "failed", "not_judged"]
 Verdict = Literal["passed", "blocked", "not_judged"]
@@ -169,19 +167,27 @@ def _concerns(obstacle: Obstacle, rule: Rule) -> bool:
 def _is_met(bound: str, limit: float, measured: Measured, *, has_confidence: bool) -> bool:
     """Whether the value, or the doubtful end of its interval, keeps to the limit.
 
-    `max_drop` bounds the change from below: a change of -0.05 is a drop by 0.05.
+    `max_drop` bounds the change from below: a change of -0.05 is a drop by 0.05. A limit that is missed by rounding
+    alone is kept: 0.91 - 0.96 is a little below -0.05.
     """
     low, high = measured.value, measured.value
     if has_confidence:
         if measured.low is None or measured.high is None:
-            raise UnjudgedError(f"{measured.rows} rows are too few for an interval.")
+            raise UnjudgedError(_without_interval(measured))
         low, high = measured.low, measured.high
-    slack = _ROUNDING * max(1.0, abs(limit))
+    size = 100.0 if bound.endswith("_percent") else measured.baseline_value or 0.0
+    spare = slack(limit, measured.value, size)
     if bound == "min":
-        return low >= limit - slack
+        return low >= limit - spare
     if bound == "max" or bound.startswith("max_rise"):
-        return high <= limit + slack
-    return low >= -limit - slack
+        return high <= limit + spare
+    return low >= -limit - spare
+
+
+def _without_interval(measured: Measured) -> str:
+    if measured.rows < 2:
+        return f"{measured.rows} rows are too few for an interval."
+    return f"{measured.rows} rows without any difference do not say how far others would be from them."
 
 
 def _text(rule: Rule, bound: str, measured: Measured, row_count: int, *, is_met: bool) -> str:

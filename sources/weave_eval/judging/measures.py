@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from . import statistics
+from .comparability import too_large
 from .comparison import (
     RowChange,
     detectable_difference,
@@ -16,6 +18,7 @@ from .comparison import (
     rows_that_disagree,
     worse_rows,
 )
+from .precision import LARGEST, is_computable, mean
 from .rules import Rule
 from .run_results import ErrorsAs, JudgedTrial, Metric, MetricKind, RunResults
 from .statistics import Estimate
@@ -69,10 +72,10 @@ def changed(rule: Rule, bound: str, run: RunResults, baseline: RunResults, error
 
 
 def _paired(rule: Rule, before: RunResults, after: RunResults, errors_as: ErrorsAs) -> Measured:
-    kind, rows, first, second = _paired_values(rule, before, after, errors_as)
+    kind, _, first, second = _paired_values(rule, before, after, errors_as)
     found: Estimate = difference(kind, first, second, rule.confidence or statistics.CONFIDENCE)
     can_show = detectable_difference(kind, first, second)
-    base = sum(first) / len(rows)
+    base = mean(first)
     return Measured(found.value, found.rows, found.low, found.high, found.confidence, base, can_show)
 
 
@@ -101,7 +104,7 @@ def _scaled(bound: str, found: Measured) -> Measured:
     """The change in percent of the baseline's value, where the bound is."""
     if not bound.endswith("_percent"):
         return found
-    if not found.baseline_value:
+    if not found.baseline_value or not is_computable(1 / found.baseline_value):
         raise UnjudgedError("the baseline's value is 0, so a percentage of it means nothing.")
     factor = 100 / abs(found.baseline_value)
     low = None if found.low is None else factor * found.low
@@ -120,7 +123,7 @@ def _scaled(bound: str, found: Measured) -> Measured:
 def _detectable_deviation(kind: MetricKind, values: Sequence[float]) -> float | None:
     if kind == "pass_rate":
         return statistics.detectable_rate_deviation(values)
-    return statistics.detectable_mean_difference(values)
+    return statistics.detectable_mean_deviation(values)
 
 
 def _row_values(rule: Rule, run: RunResults, errors_as: ErrorsAs) -> tuple[MetricKind, dict[str, float]]:
@@ -131,14 +134,13 @@ def _row_values(rule: Rule, run: RunResults, errors_as: ErrorsAs) -> tuple[Metri
         metric = _metric(rule, run)
         return "pass_rate", _shares(run, lambda trial: metric not in trial.scores)
     if rule.measure in _FIELDS:
-        name = _FIELDS[rule.measure]
-        values = measured_rows(run, name)
-        if not values:
-            raise UnjudgedError(f"no trial of the run {run.run.run_id} has {_WORDS[name]}.")
-        return "mean", values
-    kind = None if rule.measure == "regressions" else rule.measure
-    metric = _metric(rule, run, kind)
-    return run.kind(metric), run.row_values(metric, errors_as)
+        _measured(run, _FIELDS[rule.measure])
+        return "mean", measured_rows(run, _FIELDS[rule.measure])
+    metric = _metric(rule, run, None if rule.measure == "regressions" else rule.measure)
+    kind = run.kind(metric)
+    if kind == "mean" and errors_as == "failures" and rule.error_value is None:
+        _require_no_failures(run, metric)
+    return kind, run.row_values(metric, errors_as, rule.error_value)
 
 
 _FIELDS = {"latency_mean": "latency_seconds", "cost_mean": "total_cost"}
@@ -163,13 +165,35 @@ def _over_all_trials(measure: str, run: RunResults) -> float:
     if measure == "rows":
         return len(run.rows)
     name = _OVER_ALL_TRIALS[measure]
-    values = measured(run, name)
-    if not values:
-        raise UnjudgedError(f"no trial of the run {run.run.run_id} has {_WORDS[name]}.")
+    values = _measured(run, name)
     if measure == "cost_total":
         _require_all(run, len(values), name)
-        return sum(values)
+        return math.fsum(values)
     return statistics.percentile(values, _PERCENTILES[measure])
+
+
+def _measured(run: RunResults, name: str) -> list[float]:
+    """What was measured of the trials. Raises `UnjudgedError` if that says nothing of the run."""
+    values, count = measured(run, name), sum(1 for _ in run.trials())
+    if not values:
+        raise UnjudgedError(f"no trial of the run {run.run.run_id} has {_WORDS[name]}.")
+    if len(values) < count / 2:
+        raise UnjudgedError(f"only {len(values)} of {count} trials of the run {run.run.run_id} have {_WORDS[name]}.")
+    if not all(map(is_computable, values)):
+        words = f"{_WORDS[name]} of {LARGEST:g} or more"
+        raise UnjudgedError(f"a trial of the run {run.run.run_id} has {words}, too large to compute with.")
+    return values
+
+
+def _require_no_failures(run: RunResults, metric: Metric) -> None:
+    """Raises `UnjudgedError` if trials failed without the number, of which none can be a failure."""
+    failed = sum(trial.is_error for trial in run.missing(metric))
+    if failed:
+        count = sum(1 for _ in run.trials())
+        raise UnjudgedError(
+            f"{failed} of {count} trials of the run {run.run.run_id} failed without it. Say what they count as with "
+            "error_value, or leave them out with count_errors_as = 'ignored'."
+        )
 
 
 def _require_all(run: RunResults, count: int, name: str) -> None:
@@ -188,6 +212,8 @@ def _metric(rule: Rule, run: RunResults, kind: str | None = None) -> Metric:
         what = f"several metrics called {rule.metric!r}" if named else f"no metric {rule.metric!r}"
         raise UnjudgedError(f"the run {run.run.run_id} has {what}; its metrics are: {labels}.")
     found = run.kind(named[0])
+    if found == "too_large" and rule.measure != "missing_score_rate":
+        raise UnjudgedError(too_large(named[0], run))
     if found == "text" and rule.measure != "missing_score_rate":
         raise UnjudgedError(f"{rule.metric} is neither true or false nor a number.")
     if kind and found != kind:
@@ -195,4 +221,4 @@ def _metric(rule: Rule, run: RunResults, kind: str | None = None) -> Metric:
     return named[0]
 
 
-_KINDS = {"pass_rate": "true or false", "mean": "a number", "text": "a text"}
+_KINDS = {"pass_rate": "true or false", "mean": "a number", "text": "a text", "too_large": "a number"}

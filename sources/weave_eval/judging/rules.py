@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -45,8 +45,8 @@ _RELATIVE = ("max_drop_percent", "max_rise_percent")
 
 MEASURES: dict[str, Measure] = {
     "pass_rate": Measure((*_VALUE, *_AGAINST), has_metric=True, has_interval=True),
-    "mean": Measure((*_VALUE, *_AGAINST, *_RELATIVE), has_metric=True, has_interval=True),
-    "regressions": Measure(("max",), has_metric=True, options=("better", "tolerance")),
+    "mean": Measure((*_VALUE, *_AGAINST, *_RELATIVE), has_metric=True, has_interval=True, options=("error_value",)),
+    "regressions": Measure(("max",), has_metric=True, options=("better", "tolerance", "error_value")),
     "flaky_rows": Measure(("max",), has_metric=True),
     "missing_score_rate": Measure((*_VALUE, *_AGAINST), has_metric=True, has_interval=True),
     "error_rate": Measure((*_VALUE, *_AGAINST), has_interval=True),
@@ -76,7 +76,10 @@ _MAY_DIFFER = ("dataset", "scorers")
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: what is measured, of which metric, and its bounds by their names."""
+    """One rule: what is measured, of which metric, and its bounds by their names.
+
+    `error_value` is what a trial counts as that failed without the metric.
+    """
 
     name: str
     measure: str
@@ -85,6 +88,7 @@ class Rule:
     confidence: float | None = None
     better: Better = "higher"
     tolerance: float = 0.0
+    error_value: float | None = None
 
     @property
     def needs_baseline(self) -> bool:
@@ -144,6 +148,7 @@ def _rule(declared: dict[str, Any], confidence: float | None) -> Rule:
         confidence=declared.get("confidence", confidence) if has_interval else None,
         better=declared.get("better", "higher"),
         tolerance=float(declared.get("tolerance", 0.0)),
+        error_value=float(declared["error_value"]) if "error_value" in declared else None,
     )
 
 
@@ -210,6 +215,9 @@ def _option_mistakes(declared: dict[str, Any]) -> Iterator[str]:
     tolerance = declared.get("tolerance", 0)
     if not _is_number(tolerance) or tolerance < 0:
         yield f"tolerance is {tolerance!r}; it must be a number of 0 or more: how much worse a row may get."
+    error_value = declared.get("error_value", 0)
+    if not _is_number(error_value):
+        yield f"error_value is {error_value!r}; it must be a number: what a failed trial counts as."
 
 
 def _confidence_mistakes(name: str, declared: dict[str, Any]) -> Iterator[str]:
@@ -225,7 +233,8 @@ def _unknown(subject: str, declared: dict[str, Any], known: tuple[str, ...]) -> 
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and abs(value) <= sys.float_info.max
 
 
 def _either(names: tuple[str, ...]) -> str:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
-MetricKind = Literal["pass_rate", "mean", "text"]
-"""What is made of a metric's scores: a share of passes, a mean, or nothing (texts and lists)."""
+from .precision import is_computable, mean
+
+MetricKind = Literal["pass_rate", "mean", "too_large", "text"]
+"""What is made of a metric's scores: a share of passes, a mean, or nothing (of huge numbers, texts and lists)."""
 
 ErrorsAs = Literal["failures", "ignored"]
 """What a trial that failed before it was scored counts as where passes are counted."""
@@ -85,24 +87,33 @@ class RunResults:
         return sorted({metric for trial in self.trials() for metric in trial.scores})
 
     def kind(self, metric: Metric) -> MetricKind:
-        """`pass_rate` if every score is true or false, `mean` if there are numbers, else `text`."""
+        """`pass_rate` if every score is true or false, `mean` if there are numbers, else `text`.
+
+        `too_large` if one of the numbers is too large to compute with.
+        """
         values = [trial.scores.get(metric) for trial in self.trials()]
         known = [value for value in values if value is not None]
         if not known:
             return "text"
+        if not all(map(is_computable, known)):
+            return "too_large"
         return "pass_rate" if all(isinstance(value, bool) for value in known) else "mean"
 
-    def row_values(self, metric: Metric, errors_as: ErrorsAs = "failures") -> dict[str, float]:
+    def row_values(
+        self, metric: Metric, errors_as: ErrorsAs = "failures", error_value: float | None = None
+    ) -> dict[str, float]:
         """The metric's value of each row: the mean of its trials, where true is 1; rows without a score are left out.
 
-        A trial that failed and has no score counts as 0 of a pass rate, unless `errors_as` says that it is ignored.
+        A trial that failed and has no score counts as `error_value` where one is given, else as 0 of a pass rate,
+        unless `errors_as` says that it is ignored.
         """
-        fails = errors_as == "failures" and self.kind(metric) == "pass_rate"
+        if error_value is None and errors_as == "failures" and self.kind(metric) == "pass_rate":
+            error_value = 0.0
         found: dict[str, float] = {}
         for digest, trials in self.rows.items():
-            values = [value for trial in trials if (value := trial_value(trial, metric, is_failing=fails)) is not None]
+            values = [value for trial in trials if (value := trial_value(trial, metric, error_value)) is not None]
             if values:
-                found[digest] = sum(values) / len(values)
+                found[digest] = mean(values)
         return found
 
     def missing(self, metric: Metric) -> list[JudgedTrial]:
@@ -114,11 +125,11 @@ class RunResults:
         return RunResults(self.run, {digest: trials for digest, trials in self.rows.items() if digest in digests})
 
 
-def trial_value(trial: JudgedTrial, metric: Metric, *, is_failing: bool) -> float | None:
-    """A trial's score as a number. `is_failing` makes a failed trial without a score count as 0."""
+def trial_value(trial: JudgedTrial, metric: Metric, error_value: float | None) -> float | None:
+    """A trial's score as a number; `error_value` is that of a trial that failed without one."""
     value = trial.scores.get(metric)
     if value is None:
-        return 0.0 if is_failing and trial.is_error and metric not in trial.scores else None
+        return error_value if trial.is_error and metric not in trial.scores else None
     return float(value)
 
 

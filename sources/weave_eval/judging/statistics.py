@@ -15,19 +15,20 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from .precision import TOLERANCE, is_same
+from .precision import mean as mean_of
+
 CONFIDENCE = 0.95
 ALPHA = 0.05
 POWER = 0.8
 
-_NO_SPREAD = 1e-12
-"""A spread below this share of the values is rounding."""
-
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its two-sided interval; both bounds are None where there are too few rows for one.
+    """A value with its two-sided interval; both bounds are None where the rows do not say how far they vary.
 
-    `standard_error` is None with fewer than two rows.
+    `standard_error` is None with fewer than two rows, and with rows that are all the same: that no row differed says
+    nothing of how far others would.
     """
 
     value: float
@@ -48,7 +49,7 @@ def rate(shares: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     A share between 0 and 1 varies less than a row that passes or fails, so with several trials a row the interval is
     wider than it needs to be, never narrower.
     """
-    value = float(np.mean(shares))
+    value = mean_of(shares)
     low, high = wilson(value, len(shares), confidence)
     return Estimate(value, low, high, _standard_error(shares), len(shares), confidence)
 
@@ -63,8 +64,7 @@ def wilson(share: float, count: int, confidence: float = CONFIDENCE) -> tuple[fl
 
 def mean(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """The mean of rows' values with Student's interval. At least one row."""
-    error = _standard_error(values)
-    return _with_margin(float(np.mean(values)), error, len(values), confidence)
+    return _with_margin(mean_of(values), _standard_error(values), len(values), confidence)
 
 
 def rate_difference(differences: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
@@ -76,17 +76,36 @@ def rate_difference(differences: Sequence[float], confidence: float = CONFIDENCE
     padded = [*differences, 1.0, -1.0]
     z = float(stats.norm.ppf((1 + confidence) / 2))
     middle, half = float(np.mean(padded)), z * float(np.std(padded)) / math.sqrt(len(padded))
-    value, error = float(np.mean(differences)), _standard_error(differences)
+    value, error = mean_of(differences), _standard_error(differences, 1.0)
     return Estimate(value, max(-1.0, middle - half), min(1.0, middle + half), error, len(differences), confidence)
 
 
-def mean_difference(differences: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
+def mean_difference(before: Sequence[float], after: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """The mean of paired differences with Student's interval. At least one row."""
-    return mean(differences, confidence)
+    differences = paired_differences(before, after)
+    error = _standard_error(differences, _largest([*before, *after]))
+    return _with_margin(mean_of(differences), error, len(differences), confidence)
 
 
-def _standard_error(values: Sequence[float]) -> float | None:
-    return float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else None
+def paired_differences(before: Sequence[float], after: Sequence[float]) -> list[float]:
+    """How far each value moved: by 0 where it is the same but for rounding."""
+    pairs = zip(before, after, strict=True)
+    return [0.0 if is_same(first, second) else second - first for first, second in pairs]
+
+
+def _largest(values: Sequence[float]) -> float:
+    return max(map(abs, values))
+
+
+def _spread(values: Sequence[float], size: float) -> float | None:
+    """The standard deviation of values that come from numbers up to `size`; None where it is mere rounding."""
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return spread if spread > TOLERANCE * size else None
+
+
+def _standard_error(values: Sequence[float], size: float | None = None) -> float | None:
+    spread = _spread(values, _largest(values) if size is None else size)
+    return None if spread is None else spread / math.sqrt(len(values))
 
 
 def _with_margin(value: float, error: float | None, count: int, confidence: float) -> Estimate:
@@ -109,13 +128,12 @@ def paired_t_test(before: Sequence[float], after: Sequence[float]) -> float | No
 
     None where it says nothing: fewer than two rows, or all differ by the same amount.
     """
-    if list(before) == list(after):
+    differences = paired_differences(before, after)
+    if not any(differences):
         return 1.0
-    differences = np.subtract(after, before)
-    largest = float(np.max(np.abs(np.concatenate([before, after]))))
-    if len(differences) < 2 or float(np.std(differences)) <= _NO_SPREAD * largest:
+    if _spread(differences, _largest([*before, *after])) is None:
         return None
-    return float(stats.ttest_rel(after, before).pvalue)
+    return float(stats.ttest_1samp(differences, 0.0).pvalue)
 
 
 def detectable(deviation: float, rows: int, alpha: float = ALPHA, power: float = POWER) -> float:
@@ -133,10 +151,16 @@ def detectable_rate_difference(differences: Sequence[float]) -> float:
     return detectable(float(np.std([*differences, 1.0, -1.0])), len(differences))
 
 
-def detectable_mean_difference(differences: Sequence[float]) -> float | None:
+def detectable_mean_difference(before: Sequence[float], after: Sequence[float]) -> float | None:
     """The smallest difference of means that these rows could have shown; None without any spread to go by."""
-    deviation = float(np.std(differences, ddof=1)) if len(differences) > 1 else 0.0
-    return detectable(deviation, len(differences)) if deviation else None
+    deviation = _spread(paired_differences(before, after), _largest([*before, *after]))
+    return None if deviation is None else detectable(deviation, len(before))
+
+
+def detectable_mean_deviation(values: Sequence[float]) -> float | None:
+    """The smallest deviation from a fixed mean that these rows could have shown; None without any spread to go by."""
+    deviation = _spread(values, _largest(values))
+    return None if deviation is None else detectable(deviation, len(values))
 
 
 def detectable_rate_deviation(shares: Sequence[float]) -> float:

@@ -102,8 +102,8 @@ def _trend_points(
             {
                 "at": _iso(run.started_at),
                 "value": score.value,
-                "low": score.low,
-                "high": score.high,
+                "low": score.reach[0],
+                "high": score.reach[1],
                 "model": key.place(run.model_name),
                 "part": sum(at <= run.started_at for at in breaks),
                 "is_full": run.is_full,
@@ -116,10 +116,9 @@ def _trend_points(
 
 def _trend_tip(metric: ReportedMetric, run: ReportedRun, score: Score) -> str:
     value, low, high = (quality(each, is_binary=metric.is_binary) for each in (score.value, score.low, score.high))
+    reach = "" if score.low is None else f" ({low} to {high})"
     part = "" if run.is_full else f", only {score.row_count} of the inputs"
-    return (
-        f"{short(run.model, 60)}: {value} ({low} to {high}), {minute(run.started_at)}, {short(run.run_name, 60)}{part}"
-    )
+    return f"{short(run.model, 60)}: {value}{reach}, {minute(run.started_at)}, {short(run.run_name, 60)}{part}"
 
 
 def _marks(changes: Sequence[SeriesBreak], x: alt.X, domain: list[str]) -> list[alt.Chart]:
@@ -197,8 +196,8 @@ def _frontier_point(metric: ReportedMetric, entry: Entry, key: Key, merit: Merit
     return {
         "place": cost if merit == "cost" else latency,
         "value": entry.score.value,
-        "low": entry.score.low,
-        "high": entry.score.high,
+        "low": entry.score.reach[0],
+        "high": entry.score.reach[1],
         "model": key.place(run.model_name),
         "name": short(run.model, 26),
         "is_best": entry.is_on_frontier is True,

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..judging.precision import is_same
 from .facts import EvaluationKey, Facts, ReportedRun, Score
 
 MOST_EVALUATIONS = 12
@@ -95,19 +96,29 @@ def leaderboard(runs: Sequence[ReportedRun], facts: Facts, metric: str) -> list[
     latest = {run.model_id: run for run in scored if run.evaluation_id == scored[-1].evaluation_id}
     values = {run.run_id: facts.scores[run.run_id][metric] for run in latest.values()}
     best_first = sorted(latest.values(), key=lambda run: (-values[run.run_id].value, run.model))
+    ranks = ranked([values[run.run_id].value for run in best_first])
     return [
         Entry(
-            rank=1 + sum(other.value > values[run.run_id].value for other in values.values()),
+            rank=rank,
             run=run,
             score=values[run.run_id],
             is_on_frontier=_is_on_frontier(run, best_first, values),
         )
-        for run in best_first
+        for rank, run in zip(ranks, best_first, strict=True)
     ]
 
 
+def ranked(values: Sequence[float]) -> list[int]:
+    """The ranks of values, the largest first; values that only rounding tells apart share one."""
+    ranks: list[int] = []
+    for place, value in enumerate(values, 1):
+        shares = place > 1 and is_same(values[place - 2], value)
+        ranks.append(ranks[-1] if shares else place)
+    return ranks
+
+
 def _is_ranked(run: ReportedRun) -> bool:
-    return run.is_full and run.is_reconciled is not False
+    return run.is_full and run.is_reconciled is not False and not run.has_mostly_failed
 
 
 def _is_on_frontier(run: ReportedRun, others: Sequence[ReportedRun], values: dict[str, Score]) -> bool | None:
@@ -115,7 +126,13 @@ def _is_on_frontier(run: ReportedRun, others: Sequence[ReportedRun], values: dic
     if own is None:
         return None
     rivals = [merits for other in others if other is not run and (merits := _merits(other, values))]
-    return not any(rival != own and all(map(float.__ge__, rival, own)) for rival in rivals)
+    return not any(_dominates(rival, own) for rival in rivals)
+
+
+def _dominates(rival: Sequence[float], own: Sequence[float]) -> bool:
+    """Whether nothing is worse, and something is better by more than rounding."""
+    pairs = list(zip(rival, own, strict=True))
+    return all(a > b or is_same(a, b) for a, b in pairs) and not all(is_same(a, b) for a, b in pairs)
 
 
 def _merits(run: ReportedRun, values: dict[str, Score]) -> tuple[float, float, float] | None:

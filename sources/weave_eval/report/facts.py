@@ -14,7 +14,8 @@ EvaluationKey = tuple[str, str]
 class ReportedRun:
     """A run with what it cost and how long its answers took. Times are UTC.
 
-    `is_full` says that it completed over as many inputs as its evaluation has. Costs are US dollars, latencies
+    `is_full` says that it completed over as many inputs as its evaluation has, `has_mostly_failed` that more than half
+    of its trials failed or are missing. Costs are US dollars, latencies
     seconds.
     """
 
@@ -31,6 +32,7 @@ class ReportedRun:
     finished_at: datetime | None = None
     error: str | None = None
     is_full: bool = False
+    has_mostly_failed: bool = False
     row_count: int = 0
     expected_trial_count: int = 0
     trial_count: int = 0
@@ -58,7 +60,10 @@ class ReportedRun:
 
 @dataclass(frozen=True)
 class Score:
-    """A metric over a run: a pass rate with Wilson's interval, or a mean with its own."""
+    """A metric over a run: a pass rate with Wilson's interval, or a mean with its own.
+
+    The bounds are None where the rows do not say how far they vary.
+    """
 
     run_id: str
     metric: str
@@ -67,8 +72,13 @@ class Score:
     row_count: int
     scored_count: int
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """From where to where it is drawn: its interval, or the value alone."""
+        return self.value if self.low is None else self.low, self.value if self.high is None else self.high
 
 
 @dataclass(frozen=True)
@@ -162,11 +172,15 @@ class WorstRow:
 
 @dataclass
 class Facts:
-    """All that was read. `runs` are in the order of their start; `runs_left_out` were older than those."""
+    """All that was read. `runs` are in the order of their start; `runs_left_out` were older than those.
+
+    `too_large` are the metrics of a run that hold numbers too large to compute with.
+    """
 
     runs: list[ReportedRun] = field(default_factory=list)
     runs_left_out: int = 0
     scores: dict[str, dict[str, Score]] = field(default_factory=dict)
+    too_large: dict[str, list[str]] = field(default_factory=dict)
     scorers: dict[str, list[str]] = field(default_factory=dict)
     scorer_changes: list[ScorerChange] = field(default_factory=list)
     drifts: list[Drift] = field(default_factory=list)

@@ -32,7 +32,7 @@ def number(value: float | None) -> str:
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    if digits > 6:
+    if digits > 6 or abs(value) >= 1e15:
         return f"{value:.2e}"
     text = f"{value:,.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

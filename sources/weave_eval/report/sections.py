@@ -175,8 +175,8 @@ class SectionMaker:
         if not entries:
             return []
         lead = metrics[0]
-        low = 0.0 if lead.is_binary else min(entry.score.low for entry in entries)
-        high = 1.0 if lead.is_binary else max(entry.score.high for entry in entries)
+        low = 0.0 if lead.is_binary else min(entry.score.reach[0] for entry in entries)
+        high = 1.0 if lead.is_binary else max(entry.score.reach[1] for entry in entries)
         return [
             LeaderboardLine(
                 entry=entry,
@@ -314,6 +314,13 @@ class SectionMaker:
         if partial:
             words = listed([f"“{run.run_name}” of {day(run.started_at)}" for run in partial[-3:]], 3)
             yield f"Shown as hollow points and not ranked, because they cover only some of the inputs: {words}."
+        crashed = [run for run in one.full_runs if run.has_mostly_failed]
+        if crashed:
+            words = listed([f"“{run.run_name}” of {day(run.started_at)}" for run in crashed[-3:]], 3)
+            yield f"Not ranked, because more than half of their answers failed: {words}."
+        large = sorted({label for run in one.runs for label in self.facts.too_large.get(run.run_id, ())})
+        if large:
+            yield f"Left out where they hold numbers too large to compute with: {listed([name(m) for m in large], 8)}."
         others = sorted({run.model_name for run in one.runs} - set(self.key.models))
         if others:
             yield f"Models with fewer runs are not in the charts: {listed(others, 8)}."
@@ -325,6 +332,8 @@ class SectionMaker:
 
 def interval(score: Score, *, is_binary: bool) -> str:
     """The 95 % interval as text."""
+    if score.low is None or score.high is None:
+        return NOTHING
     if is_binary:
         return f"{round(100 * score.low)} to {round(100 * score.high)}"
     return f"{number(score.low)} to {number(score.high)}"
@@ -332,7 +341,7 @@ def interval(score: Score, *, is_binary: bool) -> str:
 
 def _bar(score: Score, low: float, high: float) -> Bar:
     span = (high - low) or 1.0
-    places = [round(100 * (each - low) / span, 1) for each in (score.low, score.high, score.value)]
+    places = [round(100 * (each - low) / span, 1) for each in (*score.reach, score.value)]
     return Bar(*places)
 
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from ..judging.precision import is_same
 from .content import name
 from .evaluations import Evaluation
 from .facts import EvaluationKey, Facts, ReportedRun, ScorerChange
 from .formats import count, listed, quality
-
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def _scorer_changes(evaluation: Evaluation, facts: Facts) -> Iterator[SeriesBrea
 
 def _effects(found: Sequence[ScorerChange], runs: Mapping[str, ReportedRun], facts: Facts) -> Iterator[str]:
     """What the new version did to each metric and model; metrics that it left alone come last."""
-    moved = {change.metric for change in found if abs(change.mean_value - change.previous_mean) > _ROUNDING}
+    moved = {change.metric for change in found if not is_same(change.mean_value, change.previous_mean)}
     for change in found:
         if change.metric in moved:
             yield _effect(change, runs[change.run_id], facts)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ..judging.precision import is_computable
 from .facts import ReportedRun
 
 _LONGEST = (("day", timedelta(days=10)), ("week", timedelta(days=120)))
@@ -44,8 +45,8 @@ class Spending:
 
 
 def spending(runs: Sequence[ReportedRun]) -> Spending:
-    """What runs cost. Runs without a cost are counted aside."""
-    priced = [run for run in runs if run.total_cost is not None]
+    """What runs cost. Runs without a cost, or with one too large to compute with, are counted aside."""
+    priced = [run for run in runs if run.total_cost is not None and is_computable(run.total_cost)]
     by_model: dict[str, list[ReportedRun]] = defaultdict(list)
     for run in priced:
         by_model[run.model_name].append(run)

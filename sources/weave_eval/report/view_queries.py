@@ -47,11 +47,13 @@ class ViewQueries:
         runs, left_out = self._runs(request, run_ids)
         ids = [run.run_id for run in runs]
         models = {run.model_id for run in runs}
-        changes = list(self._of_runs(ScorerChange, "fct_scorer_changes", ids))
+        is_known = self._views["fct_scorer_changes"].c.difference.is_not(None)
+        changes = list(self._of_runs(ScorerChange, "fct_scorer_changes", ids, is_known))
         return Facts(
             runs=runs,
             runs_left_out=left_out,
             scores=self._scores(ids),
+            too_large=self._too_large(ids),
             scorers=self._scorers(ids),
             scorer_changes=changes,
             drifts=list(self._of_runs(Drift, "fct_dataset_drift", ids)),
@@ -111,8 +113,14 @@ class ViewQueries:
 
     def _scores(self, run_ids: Sequence[str]) -> dict[str, dict[str, Score]]:
         found: dict[str, dict[str, Score]] = defaultdict(dict)
-        for row in self._rows("fct_run_scores", run_ids):
+        for row in self._rows("fct_run_scores", run_ids, self._views["fct_run_scores"].c.mean_value.is_not(None)):
             found[row.run_id][row.metric] = _score(row)
+        return dict(found)
+
+    def _too_large(self, run_ids: Sequence[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for row in self._rows("fct_run_scores", run_ids, self._views["fct_run_scores"].c.mean_value.is_(None)):
+            found[row.run_id].append(row.metric)
         return dict(found)
 
     def _scorers(self, run_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -202,15 +210,16 @@ def _run(row: Row[Any]) -> ReportedRun:
     own: dict[str, Any] = {**given, **{key: given[key] or 0 for key in counts}}
     own.update({key: name(given[key] or unnamed) for key, unnamed in names.items()})
     own["run_name"] = name(given["run_name"] or given["run_id"])
-    return ReportedRun(**own, version=version, is_full=is_full)
+    has_mostly_failed = float(values["error_rate"] or 0) > 0.5
+    return ReportedRun(**own, version=version, is_full=is_full, has_mostly_failed=has_mostly_failed)
 
 
 def _score(row: Row[Any]) -> Score:
     is_binary, value = bool(row.is_binary), float(row.mean_value)
     low, high = (row.pass_rate_low, row.pass_rate_high) if is_binary else (row.mean_low, row.mean_high)
-    bounds = [value if bound is None else float(bound) for bound in (low, high)]
+    bounds = [None if bound is None else float(bound) for bound in (low, high)]
     if is_binary:
-        bounds = [min(1.0, max(0.0, bound)) for bound in bounds]
+        bounds = [None if bound is None else min(1.0, max(0.0, bound)) for bound in bounds]
     return Score(
         run_id=row.run_id,
         metric=row.metric,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from ...errors import SettingsError
 from ..command import Command
-from ..console import Console
+from ..console import Console, json_text
 from ..exit_codes import DONE
 from ..options import add_json
 from ..run_source import add_run_source, run_source
@@ -60,7 +59,7 @@ def _run(console: Console, options: Namespace) -> int:
         contents = source.contents([found.baseline, found.candidate], shown_rows(found, options.rows))
     if options.json:
         shown = {digest: {"inputs": each.inputs, "outputs": each.outputs} for digest, each in contents.items()}
-        console.text(json.dumps({**found.as_dict(), "contents": shown}, ensure_ascii=False))
+        console.text(json_text({**found.as_dict(), "contents": shown}))
     else:
         print_comparison(found, contents, options.rows)
     return DONE

@@ -1,9 +1,13 @@
 """The SQL of the views, translated for each warehouse.
 
-Views are written in DuckDB's SQL, with four functions that no warehouse has: `json_text(x)`, the text of a JSON value;
+Views are written in DuckDB's SQL, with functions that no warehouse has: `json_text(x)`, the text of a JSON value;
 `seconds_between(a, b)` and `days_since(a)`, with fractions; and, joined to a table, `json_fields(x) AS f(name,
 value)`: a row for each field of a JSON object, its value as text (strings unquoted), and none where `x` is not
 an object.
+
+Numbers are taken as `judging.precision` says: `is_same(a, b)`; `computable(x)`, which is null for what is too large;
+the aggregates `mean_of_all(x)`, null if any is, and `spread_of_all(x, size)`, the standard deviation, null also
+where it is mere rounding of numbers up to `size`.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from functools import lru_cache
 import sqlglot
 from sqlglot import exp
 
+from ....judging.precision import LARGEST, NEAR_ZERO, TOLERANCE
 from ..dialect import Dialect
 
 FullName = Callable[[str], tuple[str, ...]]
@@ -64,12 +69,23 @@ def _with_function(node: exp.Expr, dialect: Dialect) -> exp.Expr:
     return exp.paren(sqlglot.parse_one(template.format(*arguments), read=dialect.name))
 
 
+_NUMBERS = {
+    "is_same": f"ABS({{0}} - {{1}}) <= {TOLERANCE} * GREATEST(ABS({{0}}), ABS({{1}}), {NEAR_ZERO})",
+    "computable": f"CASE WHEN ABS({{0}}) < {LARGEST} THEN {{0}} END",
+    "mean_of_all": "CASE WHEN COUNT({0}) = COUNT(*) THEN AVG({0}) END",
+    "spread_of_all": "CASE WHEN COUNT({0}) = COUNT(*) AND "
+    f"STDDEV_SAMP({{0}}) > {TOLERANCE} * MAX({{1}}) THEN STDDEV_SAMP({{0}}) END",
+}
+"""The functions on numbers, in the words of every warehouse."""
+
+
 def _function(name: str, dialect: Dialect) -> str | None:
     now = exp.CurrentTimestamp().sql(dialect.name)
     templates = {
         "json_text": dialect.json_text,
         "seconds_between": dialect.seconds_between,
         "days_since": f"CASE WHEN {{0}} > {now} THEN 0 ELSE ({dialect.seconds_between.format('{0}', now)}) / 86400 END",
+        **_NUMBERS,
     }
     return templates.get(name)
 

@@ -13,11 +13,11 @@
 -- baseline_mean: Mean of the common rows in A.
 -- mean_value: Mean of the common rows in B.
 -- difference: Mean difference of the common rows, B minus A.
--- standard_error: Standard error of the difference.
+-- standard_error: Standard error of the difference; null for one row, and where all rows moved by the same.
 -- difference_low: Lower end of the difference's 95 % interval (paired t).
 -- difference_high: Upper end of the difference's 95 % interval (paired t).
 -- p_value: Two-sided p of the exact sign test on improved and regressed rows; exact McNemar's test for pass or fail.
--- is_significant: Whether p_value is below 0.05 for pass or fail; for numbers, whether the interval excludes 0.
+-- is_significant: Whether p_value is below 0.05 for pass or fail, and for numbers without an interval; else whether the interval excludes 0.
 -- is_same_dataset: Whether both runs have values for the same rows.
 -- is_same_scorer: Whether both used the same version of the scorer; null if unknown.
 -- is_comparable: Whether both runs are completed and reconciled, over the same rows, with no difference in scorer version.
@@ -40,10 +40,10 @@ pair AS (
     COUNT(*) AS common_row_count,
     COUNT(CASE WHEN change = 'improved' THEN 1 END) AS improved_count,
     COUNT(CASE WHEN change = 'regressed' THEN 1 END) AS regressed_count,
-    AVG(baseline_value) AS baseline_mean,
-    AVG(value) AS mean_value,
-    AVG(difference) AS difference,
-    STDDEV_SAMP(difference) / SQRT(COUNT(*)) AS standard_error
+    mean_of_all(baseline_value) AS baseline_mean,
+    mean_of_all(value) AS mean_value,
+    mean_of_all(difference) AS difference,
+    spread_of_all(difference, GREATEST(ABS(baseline_value), ABS(value))) / SQRT(COUNT(*)) AS standard_error
   FROM fct_row_changes
   GROUP BY baseline_run_id, run_id, metric, scorer_name
 ),
@@ -140,11 +140,15 @@ SELECT
   t.standard_error,
   t.difference - t.half_width AS difference_low,
   t.difference + t.half_width AS difference_high,
-  CASE WHEN t.p < 1 THEN t.p ELSE CAST(1 AS DOUBLE) END AS p_value,
   CASE
-    WHEN t.is_binary THEN t.p < 0.05
-    WHEN t.standard_error > 0 THEN ABS(t.difference) > t.half_width
-    ELSE t.common_row_count > 1 AND t.difference <> 0
+    WHEN t.difference IS NULL THEN NULL
+    WHEN t.p < 1 THEN t.p
+    ELSE CAST(1 AS DOUBLE)
+  END AS p_value,
+  CASE
+    WHEN t.difference IS NULL THEN NULL
+    WHEN t.is_binary OR t.half_width IS NULL THEN t.p < 0.05
+    ELSE ABS(t.difference) > t.half_width
   END AS is_significant,
   t.common_row_count = sa.row_count AND t.common_row_count = sb.row_count AS is_same_dataset,
   va.scorer_ref = vb.scorer_ref AS is_same_scorer,

@@ -26,13 +26,15 @@ LEFT JOIN fct_leaderboard AS b
   ON b.evaluation_id = a.evaluation_id
   AND b.metric = a.metric
   AND b.run_id <> a.run_id
-  AND b.mean_value >= a.mean_value
-  AND b.cost_per_trial <= a.cost_per_trial
-  AND b.latency_p50 <= a.latency_p50
-  AND (
-    b.mean_value > a.mean_value OR b.cost_per_trial < a.cost_per_trial OR b.latency_p50 < a.latency_p50
+  AND (b.mean_value > a.mean_value OR is_same(b.mean_value, a.mean_value))
+  AND (b.cost_per_trial < a.cost_per_trial OR is_same(b.cost_per_trial, a.cost_per_trial))
+  AND (b.latency_p50 < a.latency_p50 OR is_same(b.latency_p50, a.latency_p50))
+  AND NOT (
+    is_same(b.mean_value, a.mean_value)
+    AND is_same(b.cost_per_trial, a.cost_per_trial)
+    AND is_same(b.latency_p50, a.latency_p50)
   )
-WHERE a.cost_per_trial IS NOT NULL AND a.latency_p50 IS NOT NULL
+WHERE a.mean_value IS NOT NULL AND a.cost_per_trial IS NOT NULL AND a.latency_p50 IS NOT NULL
 GROUP BY
   a.run_id, a.project_id, a.evaluation_id, a.evaluation_name, a.is_newest_evaluation, a.metric, a.model_id,
   a.model_name, a.mean_value, a.cost_per_trial, a.latency_p50, a.run_started_at

@@ -25,7 +25,7 @@ SELECT
   s.model_name,
   s.metric,
   COUNT(*) AS run_count,
-  AVG(s.mean_value) AS mean_value,
+  mean_of_all(s.mean_value) AS mean_value,
   MIN(s.run_started_at) AS first_run_at,
   MAX(s.run_started_at) AS last_run_at,
   u.evaluation_count

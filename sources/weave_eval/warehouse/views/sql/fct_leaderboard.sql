@@ -1,7 +1,7 @@
--- Leaderboard: one row for each evaluation version, metric and model version: its latest completed full run, ranked.
+-- Leaderboard: one row for each evaluation version, metric and model version, ranked: its latest completed full run of which no more than half failed.
 -- key: run_id, metric
 -- metric: Scorer and path as one name, such as correct or tone.polite.
--- rank: Place among the models of the same evaluation version and metric, from 1, taking higher as better.
+-- rank: Place among the models of the same evaluation version and metric, from 1, taking higher as better. Means that only rounding tells apart share it.
 -- model_count: Number of models ranked together.
 -- is_newest_evaluation: Whether no other version of the evaluation has a newer run.
 -- row_count: Rows that have a value.
@@ -12,12 +12,36 @@
 WITH candidate AS (
   SELECT
     r.run_id,
+    p.cost_per_trial,
+    p.latency_p50,
     ROW_NUMBER() OVER (
       PARTITION BY r.evaluation_id, r.model_id ORDER BY r.started_at DESC, r.run_id DESC
     ) AS age
   FROM dim_runs AS r
   JOIN dim_evaluations AS e ON e.evaluation_id = r.evaluation_id
-  WHERE r.status = 'completed' AND COALESCE(r.is_reconciled, TRUE) AND r.row_count = e.row_count
+  JOIN fct_run_performance AS p ON p.run_id = r.run_id
+  WHERE
+    r.status = 'completed'
+    AND COALESCE(r.is_reconciled, TRUE)
+    AND r.row_count = e.row_count
+    AND COALESCE(p.error_rate, 0) <= 0.5
+),
+ordered AS (
+  SELECT
+    s.*,
+    c.cost_per_trial,
+    c.latency_p50,
+    ROW_NUMBER() OVER (
+      PARTITION BY s.evaluation_id, s.metric
+      ORDER BY CASE WHEN s.mean_value IS NULL THEN 1 ELSE 0 END, s.mean_value DESC, s.run_id
+    ) AS place,
+    LAG(s.mean_value) OVER (
+      PARTITION BY s.evaluation_id, s.metric
+      ORDER BY CASE WHEN s.mean_value IS NULL THEN 1 ELSE 0 END, s.mean_value DESC, s.run_id
+    ) AS next_better
+  FROM candidate AS c
+  JOIN fct_run_scores AS s ON s.run_id = c.run_id
+  WHERE c.age = 1
 )
 SELECT
   s.run_id,
@@ -27,7 +51,11 @@ SELECT
   e.is_newest AS is_newest_evaluation,
   s.metric,
   s.scorer_name,
-  RANK() OVER (PARTITION BY s.evaluation_id, s.metric ORDER BY s.mean_value DESC) AS rank,
+  CASE
+    WHEN s.mean_value IS NOT NULL
+      THEN MAX(CASE WHEN s.next_better IS NULL OR NOT is_same(s.next_better, s.mean_value) THEN s.place END)
+        OVER (PARTITION BY s.evaluation_id, s.metric ORDER BY s.place)
+  END AS rank,
   COUNT(*) OVER (PARTITION BY s.evaluation_id, s.metric) AS model_count,
   s.model_id,
   s.model_name,
@@ -39,11 +67,8 @@ SELECT
   s.pass_rate,
   s.pass_rate_low,
   s.pass_rate_high,
-  p.cost_per_trial,
-  p.latency_p50,
+  s.cost_per_trial,
+  s.latency_p50,
   s.run_started_at
-FROM candidate AS c
-JOIN fct_run_scores AS s ON s.run_id = c.run_id
+FROM ordered AS s
 JOIN dim_evaluations AS e ON e.evaluation_id = s.evaluation_id
-JOIN fct_run_performance AS p ON p.run_id = c.run_id
-WHERE c.age = 1

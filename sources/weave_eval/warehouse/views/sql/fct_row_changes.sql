@@ -8,8 +8,8 @@
 -- is_binary: Whether all values of both runs are true or false.
 -- baseline_value: Mean of the row's trials in A.
 -- value: Mean of the row's trials in B.
--- difference: B minus A.
--- change: improved, regressed or same, taking higher as better.
+-- difference: B minus A; 0 where only rounding tells them apart.
+-- change: improved, regressed or same, taking higher as better; the same is what differs by a billionth or less.
 SELECT
   a.run_id AS baseline_run_id,
   b.run_id,
@@ -24,11 +24,14 @@ SELECT
   a.is_binary AND b.is_binary AS is_binary,
   a.mean_value AS baseline_value,
   b.mean_value AS value,
-  b.mean_value - a.mean_value AS difference,
   CASE
+    WHEN is_same(b.mean_value, a.mean_value) THEN CAST(0 AS DOUBLE)
+    ELSE b.mean_value - a.mean_value
+  END AS difference,
+  CASE
+    WHEN is_same(b.mean_value, a.mean_value) THEN 'same'
     WHEN b.mean_value > a.mean_value THEN 'improved'
     WHEN b.mean_value < a.mean_value THEN 'regressed'
-    ELSE 'same'
   END AS change
 FROM fct_row_scores AS a
 JOIN fct_row_scores AS b

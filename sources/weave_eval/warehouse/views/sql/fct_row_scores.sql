@@ -6,7 +6,7 @@
 -- is_binary: Whether all values are true or false.
 -- scored_count: Trials that have a value.
 -- pass_count: Trials that passed.
--- mean_value: Mean over the trials; true counts 1 and false 0.
+-- mean_value: Mean over the trials; true counts 1 and false 0. Null with a number of 1e100 or more, as in all that is computed of it.
 -- is_passed: Whether every scored trial passed; null unless binary.
 SELECT
   run_id,
@@ -25,7 +25,7 @@ SELECT
   COUNT(is_passed) = COUNT(value) AS is_binary,
   COUNT(value) AS scored_count,
   COUNT(CASE WHEN is_passed THEN 1 END) AS pass_count,
-  AVG(value) AS mean_value,
+  mean_of_all(computable(value)) AS mean_value,
   CASE
     WHEN COUNT(is_passed) = COUNT(value) THEN COUNT(CASE WHEN is_passed THEN 1 END) = COUNT(value)
   END AS is_passed

@@ -36,7 +36,9 @@ total AS (
     COUNT(*) AS trial_count,
     COUNT(CASE WHEN is_error THEN 1 END) AS error_count,
     AVG(CAST(total_tokens AS DOUBLE)) AS tokens_per_trial,
-    AVG(total_cost) AS cost_per_trial
+    CASE
+      WHEN COUNT(computable(total_cost)) = COUNT(total_cost) THEN AVG(computable(total_cost))
+    END AS cost_per_trial
   FROM fct_trials
   GROUP BY run_id
 )

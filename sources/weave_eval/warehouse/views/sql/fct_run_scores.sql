@@ -8,8 +8,8 @@
 -- pass_count: Trials that passed.
 -- passed_row_count: Rows in which every scored trial passed.
 -- mean_value: Mean of the rows' means; true counts 1 and false 0. A row counts once, however many trials it has.
--- standard_error: Standard error of the mean of the rows' means; null for fewer than two rows.
--- mean_low: Lower end of the mean's 95 % interval (Student's t over rows).
+-- standard_error: Standard error of the mean of the rows' means; null for fewer than two rows, and where all are the same, which says nothing of others.
+-- mean_low: Lower end of the mean's 95 % interval (Student's t over rows); null without a standard error.
 -- mean_high: Upper end of the mean's 95 % interval.
 -- pass_rate: Mean of the rows' shares of passed trials, 0 to 1; null unless binary.
 -- pass_rate_low: Lower end of the pass rate's 95 % interval (Wilson 1927, over rows).
@@ -70,10 +70,10 @@ FROM (
     CAST(SUM(scored_count) AS BIGINT) AS scored_count,
     CAST(SUM(pass_count) AS BIGINT) AS pass_count,
     COUNT(CASE WHEN is_passed THEN 1 END) AS passed_row_count,
-    AVG(mean_value) AS mean_value,
-    STDDEV_SAMP(mean_value) / SQRT(COUNT(*)) AS standard_error,
+    mean_of_all(mean_value) AS mean_value,
+    spread_of_all(mean_value, ABS(mean_value)) / SQRT(COUNT(*)) AS standard_error,
     -- Student's t for 95 %: Cornish and Fisher's expansion (Abramowitz and Stegun 26.7.5); 1 and 2 degrees by table.
-    STDDEV_SAMP(mean_value) / SQRT(COUNT(*)) * CASE
+    spread_of_all(mean_value, ABS(mean_value)) / SQRT(COUNT(*)) * CASE
       WHEN COUNT(*) = 2 THEN 12.7062047
       WHEN COUNT(*) = 3 THEN 4.3026527
       WHEN COUNT(*) > 3

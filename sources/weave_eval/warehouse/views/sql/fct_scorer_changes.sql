@@ -48,9 +48,9 @@ SELECT
   o.scorer_ref,
   o.previous_scorer_ref,
   COUNT(*) AS common_row_count,
-  AVG(a.mean_value) AS previous_mean,
-  AVG(b.mean_value) AS mean_value,
-  AVG(b.mean_value) - AVG(a.mean_value) AS difference
+  mean_of_all(a.mean_value) AS previous_mean,
+  mean_of_all(b.mean_value) AS mean_value,
+  mean_of_all(b.mean_value) - mean_of_all(a.mean_value) AS difference
 FROM ordered AS o
 JOIN fct_row_scores AS b ON b.run_id = o.run_id AND b.scorer_name = o.scorer_name
 JOIN fct_row_scores AS a

@@ -22,7 +22,7 @@ WITH slice AS (
     COUNT(CASE WHEN NOT s.is_binary THEN 1 END) = 0 AS is_binary,
     COUNT(*) AS row_count,
     CAST(SUM(s.scored_count) AS BIGINT) AS scored_count,
-    AVG(s.mean_value) AS mean_value
+    mean_of_all(s.mean_value) AS mean_value
   FROM fct_row_scores AS s
   JOIN dim_input_fields AS f ON f.input_id = s.input_id
   GROUP BY
