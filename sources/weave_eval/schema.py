@@ -48,8 +48,9 @@ def _dlt_column(table: Table, column: Column) -> TColumnSchema:
     return hints
 
 
-SCOPE = "run_id IN (SELECT run_id FROM {staging_table})"
-"""Which rows of a table go when runs come."""
+RUNS = "run_id IN (SELECT run_id FROM {staging_table})"
+SCOPE = f"{RUNS} AND project_id IN (SELECT project_id FROM {{staging_table}})"
+"""Which rows of a table go when runs come: those of their project. A renamed one has its runs under both names."""
 
 
 def write_disposition(table: Table, scope: str = SCOPE) -> TWriteDispositionConfig:

@@ -345,7 +345,7 @@ def _objects(name: str, weave_class: str, description: str, *more: Column) -> Ta
         name=name,
         description=description,
         source="objects",
-        key=("ref",),
+        key=("project_id", "ref"),
         replace="key",
         own_columns=(*_OBJECT_COLUMNS, *more),
         weave_class=weave_class,
@@ -372,7 +372,7 @@ FEEDBACK = Table(
     name="feedback",
     description="Feedback: notes, reactions, annotations and scores given to a call, even long after its run.",
     source="feedback",
-    key=("feedback_id",),
+    key=("project_id", "feedback_id"),
     replace="key",
     own_columns=(
         _id("feedback_id", "Feedback item.", "result[].id"),

@@ -199,10 +199,10 @@ def test_rows_that_the_warehouse_lost_are_loaded_again(
     place = Place(server, PROJECT, tmp_path)
     losses = [f"DELETE FROM {{{table}}} WHERE run_id = '{hurt}'"]
 
-    def lose_and_count(reader: TableReader, run_ids: list[str]) -> dict[str, Landed]:
+    def lose_and_count(reader: TableReader, project: str, run_ids: list[str]) -> dict[str, Landed]:
         if losses:
             reader.rows(losses.pop())
-        return landed(reader, run_ids)
+        return landed(reader, project, run_ids)
 
     monkeypatch.setattr(proving, "landed", lose_and_count)
     result = place.load()

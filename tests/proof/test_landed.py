@@ -27,6 +27,7 @@ from weave_eval.warehouse.table_reader import TableReader, table_reader
 from weave_eval.weave.pages import parse_page
 
 DATASET = "weave"
+OURS = {"project_id": PROJECT}
 SCORES: list[tuple[str, str, str, str, Any]] = [
     ("run-1", "judge", "passed", "binary", True),
     ("run-1", "judge", "passed", "binary", True),
@@ -59,10 +60,10 @@ def reader(warehouse: Warehouse) -> Iterator[TableReader]:
         for table in tables.values():
             table.create(opened)
         rows = [("run-1", "x"), ("run-1", "y"), ("run-1", "z"), ("run-2", "x")]
-        opened.execute(insert(tables["result_rows"]), [{"run_id": run, "row_digest": row} for run, row in rows])
+        opened.execute(insert(tables["result_rows"]), [{**OURS, "run_id": run, "row_digest": row} for run, row in rows])
         trials = [("run-1", "x"), ("run-1", "x"), ("run-1", "y"), ("run-2", "x"), ("run-2", "x")]
-        opened.execute(insert(tables["trials"]), [{"run_id": run, "row_digest": row} for run, row in trials])
-        opened.execute(insert(tables["scores"]), [score(*each) for each in SCORES])
+        opened.execute(insert(tables["trials"]), [{**OURS, "run_id": run, "row_digest": row} for run, row in trials])
+        opened.execute(insert(tables["scores"]), [OURS | score(*each) for each in SCORES])
         opened.commit()
     engine.dispose()
     with table_reader(Profile(warehouse.name, warehouse.name, dataset, {})) as opened_again:
@@ -83,7 +84,7 @@ def score(run_id: str, scorer: str, path: str, value_type: str, value: Any) -> d
 
 
 def test_counts_and_aggregates(reader: TableReader) -> None:
-    found = landed(reader, ["run-2", "run-1", "no-such-run", "run-1"])
+    found = landed(reader, PROJECT, ["run-2", "run-1", "no-such-run", "run-1"])
     assert {run: (each.row_count, each.trial_count, each.trial_row_count) for run, each in found.items()} == {
         "run-1": (3, 3, 2),
         "run-2": (1, 2, 1),
@@ -111,7 +112,7 @@ def test_counts_and_aggregates(reader: TableReader) -> None:
 
 
 def test_numbers_are_plain_whatever_the_driver_gives(reader: TableReader) -> None:
-    found = landed(reader, ["run-1"])["run-1"]
+    found = landed(reader, PROJECT, ["run-1"])["run-1"]
     numbers = [value for leaf in found.leaves for value in dataclasses.astuple(leaf)[2:]]
     assert {type(value) for value in [found.row_count, found.trial_count, found.trial_row_count]} == {int}
     assert {type(value) for value in numbers} == {int, float}
@@ -120,9 +121,9 @@ def test_numbers_are_plain_whatever_the_driver_gives(reader: TableReader) -> Non
 
 def test_more_runs_than_one_query_takes(reader: TableReader) -> None:
     many = [f"other-{index}" for index in range(1200)]
-    found = landed(reader, [*many[:600], "run-1", *many[600:], "run-2"])
+    found = landed(reader, PROJECT, [*many[:600], "run-1", *many[600:], "run-2"])
     assert (len(found), found["run-1"].trial_count, found["run-2"].trial_count) == (1202, 3, 2)
-    assert landed(reader, []) == {}
+    assert landed(reader, PROJECT, []) == {}
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +156,7 @@ def api_facts(place: Place, run_id: str) -> ApiFacts:
 def reconciled(place: Place) -> dict[str, Reconciliation]:
     with table_reader(place.profile) as reader:
         run_ids = [run_id for (run_id,) in reader.rows("SELECT run_id FROM {evaluation_runs}")]
-        found = landed(reader, run_ids)
+        found = landed(reader, place.project, run_ids)
     return {run_id: reconcile(api_facts(place, run_id), found[run_id]) for run_id in run_ids}
 
 

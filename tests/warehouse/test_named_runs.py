@@ -12,6 +12,7 @@ from weave_eval.warehouse.named_runs import _MOST_NAMED, _Merge
 
 STAGED = '"weave_staging"."scores"'
 DELETE = "DELETE FROM scores WHERE "
+OF_THE_PROJECT = f" AND project_id IN (SELECT project_id FROM {STAGED})"
 
 
 class Staging:
@@ -36,15 +37,15 @@ def merged(run_ids: list[str], tmp_path: Path) -> list[str]:
 
 
 def test_runs_are_named(tmp_path: Path) -> None:
-    assert merged(["0198-a", "0199-b"], tmp_path) == [f"{DELETE}run_id IN ('0198-a', '0199-b')"]
+    assert merged(["0198-a", "0199-b"], tmp_path) == [f"{DELETE}run_id IN ('0198-a', '0199-b'){OF_THE_PROJECT}"]
 
 
 @pytest.mark.parametrize("odd", ["it's", "a;b", "", "x\n", "é"])
 def test_odd_names_are_asked_for(odd: str, tmp_path: Path) -> None:
-    assert merged(["0198-a", odd], tmp_path) == [f"{DELETE}run_id IN (SELECT run_id FROM {STAGED})"]
+    assert merged(["0198-a", odd], tmp_path) == [f"{DELETE}run_id IN (SELECT run_id FROM {STAGED}){OF_THE_PROJECT}"]
 
 
 @pytest.mark.parametrize(("count", "is_named"), [(0, False), (_MOST_NAMED, True), (_MOST_NAMED + 1, False)])
 def test_neither_none_nor_too_many_are_named(count: int, is_named: bool, tmp_path: Path) -> None:
     (statement,) = merged([str(number) for number in range(count)], tmp_path)
-    assert ("SELECT" not in statement) == is_named
+    assert ("SELECT run_id" not in statement) == is_named

@@ -39,6 +39,9 @@ def find_run(source: RunSource, name: str, evaluation: str | None = None, beside
     found = source.starting_with(name) if name else []
     if not found:
         raise SettingsError(f"{source.place} has no run {name!r}. Name a run by its id, or as {LATEST}MODEL.")
+    if len({run.run_id for run in found}) < len(found):
+        projects = ", ".join(sorted({run.project_id for run in found}))
+        raise SettingsError(f"Several projects have the run {found[0].run_id}: {projects}. Name one with --project.")
     if len(found) > 1:
         some = ", ".join(run.run_id for run in found[:_MOST_NAMED])
         more = ", ..." if len(found) > _MOST_NAMED else ""

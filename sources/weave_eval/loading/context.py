@@ -71,7 +71,7 @@ class WarehouseStored:
 
     def run_rows(self, run_ids: Collection[str]) -> list[TableRow]:
         """The rows of these runs in `evaluation_runs`."""
-        return run_rows(self.profile, run_ids)
+        return run_rows(self.profile, self.project, run_ids)
 
     def resolved_inputs(self, digests: Collection[str]) -> set[str]:
         """Those of the digests whose inputs are there, not only their refs."""

@@ -150,22 +150,26 @@ class Execution:
 
     def _write_early_proofs(self) -> None:
         """Writes the proofs of a long load while it goes on; runs that fail theirs are left for its end."""
-        proofs = [proof for proof in prove(self._profile, self._unproven()) if not proof.is_failed]
+        proofs = [proof for proof in self._prove() if not proof.is_failed]
         proven = _run_ids(proofs)
         written = LoadRecords(self._context.project, proof_records(proofs, utc_now()), proven)
         self._require_lock()
         write_records(self._pipeline, written)
         self._proven.update(proven)
 
+    def _prove(self) -> list[Proof]:
+        """The proofs of all runs that are not proven yet."""
+        return prove(self._profile, self._context.project, self._unproven())
+
     def _prove_or_repeat(self) -> list[Proof]:
         """The proofs of all runs; those that have ended and fail theirs are read a second time first."""
-        proofs = prove(self._profile, self._unproven())
+        proofs = self._prove()
         failed = [proof for proof in proofs if proof.is_failed]
         if failed:
             self._extraction.add_runs(self._runs_to_repeat(failed))
             with destination_errors(self._profile):
                 self._load()
-            proofs = prove(self._profile, self._unproven())
+            proofs = self._prove()
         return proofs
 
     def _runs_to_repeat(self, proofs: Sequence[Proof]) -> list[PlannedRun]:
@@ -201,7 +205,7 @@ class Execution:
     def _record_failure(self, error: WeaveEvalError) -> None:
         """Leaves a row in `syncs`, and the proofs of what was loaded before the error."""
         if not isinstance(error, DestinationError) and not self._pipeline.has_pending_data:
-            proofs = prove(self._profile, self._unproven()) if self._load_ids else []
+            proofs = self._prove() if self._load_ids else []
             self._write_record("failed", proofs, error=str(error))
 
     def _write_record(self, status: str, proofs: Sequence[Proof], *, error: str | None = None) -> None:

@@ -33,7 +33,7 @@ class Proof:
         return not self.reconciliation.is_reconciled and not self.read.is_open
 
 
-def prove(profile: Profile, read: Mapping[str, ReadRun]) -> list[Proof]:
+def prove(profile: Profile, project: str, read: Mapping[str, ReadRun]) -> list[Proof]:
     """Compares each of the runs with what the warehouse holds of it.
 
     What Weave said of the stats of runs that an earlier load read is what the warehouse holds of them.
@@ -42,8 +42,8 @@ def prove(profile: Profile, read: Mapping[str, ReadRun]) -> list[Proof]:
         return []
     recalled = [run_id for run_id, run in read.items() if run.planned is None and run.facts.has_stats]
     with table_reader(profile) as reader:
-        found = landed(reader, list(read))
-        stats = stored_stats(reader, recalled)
+        found = landed(reader, project, list(read))
+        stats = stored_stats(reader, project, recalled)
     facts = {run_id: replace(run.facts, stats=stats.get(run_id, run.facts.stats)) for run_id, run in read.items()}
     return [Proof(run, found[run_id], reconcile(facts[run_id], found[run_id])) for run_id, run in read.items()]
 

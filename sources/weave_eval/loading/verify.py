@@ -85,7 +85,7 @@ def verify_project(
         listed = {run.run_id: run for run in listed_runs(context, ProjectState())}
         stored = [] if lost else stored_runs(profile, settings.project)
         damaged = _damaged(profile, settings.project, stored)
-        trials, has_ends = partial(stored_trials, profile), _has_ends(settings)
+        trials, has_ends = partial(stored_trials, profile, settings.project), _has_ends(settings)
         findings = compare(context, listed, stored, damaged, trials, has_ends=has_ends)
         repair = None
         if resumed:

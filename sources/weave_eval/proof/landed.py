@@ -12,9 +12,9 @@ from typing import Any
 from .reconcile import LARGEST_SUMMED, Landed, Leaf
 from .rows_held import RowsHeld
 
-_ROWS = "SELECT run_id, COUNT(*) FROM {result_rows} WHERE run_id IN ({keys}) GROUP BY run_id"
-_TRIALS = """
-SELECT run_id, COUNT(*), COUNT(DISTINCT row_digest) FROM {trials} WHERE run_id IN ({keys}) GROUP BY run_id"""
+_OF_THE_RUNS = "WHERE project_id = %s AND run_id IN ({keys}) GROUP BY run_id"
+_ROWS = f"SELECT run_id, COUNT(*) FROM {{result_rows}} {_OF_THE_RUNS}"
+_TRIALS = f"SELECT run_id, COUNT(*), COUNT(DISTINCT row_digest) FROM {{trials}} {_OF_THE_RUNS}"
 _IS_SUMMED = f"value_type = 'continuous' AND ABS(value_number) < {LARGEST_SUMMED}"
 _LEAVES = f"""
 SELECT run_id, scorer_name, path,
@@ -26,16 +26,16 @@ SELECT run_id, scorer_name, path,
   SUM(CASE WHEN {_IS_SUMMED} THEN ABS(value_number) END),
   SUM(CASE WHEN value_type = 'text' THEN 1 ELSE 0 END),
   SUM(CASE WHEN value_type = 'null' THEN 1 ELSE 0 END)
-FROM {{scores}} WHERE run_id IN ({{keys}}) GROUP BY run_id, scorer_name, path"""
+FROM {{scores}} {_OF_THE_RUNS}, scorer_name, path"""
 
 
-def landed(reader: RowsHeld, run_ids: Sequence[str]) -> dict[str, Landed]:
-    """What the tables hold of each of the runs, by run id; zeros for a run without rows."""
+def landed(reader: RowsHeld, project: str, run_ids: Sequence[str]) -> dict[str, Landed]:
+    """What the tables hold of each of the project's runs, by run id; zeros for a run without rows."""
     unique = list(dict.fromkeys(run_ids))
-    rows = _counts(reader, _ROWS, unique)
-    trials = _counts(reader, _TRIALS, unique)
+    rows = _counts(reader, _ROWS, project, unique)
+    trials = _counts(reader, _TRIALS, project, unique)
     leaves: dict[str, list[Leaf]] = defaultdict(list)
-    for run_id, *leaf in reader.rows_of(_LEAVES, unique):
+    for run_id, *leaf in reader.rows_of(_LEAVES, unique, project):
         leaves[run_id].append(_leaf(*leaf))
     found: dict[str, Landed] = {}
     for run_id in unique:
@@ -45,8 +45,8 @@ def landed(reader: RowsHeld, run_ids: Sequence[str]) -> dict[str, Landed]:
     return found
 
 
-def _counts(reader: RowsHeld, query: str, run_ids: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    return {run_id: tuple(map(int, counts)) for run_id, *counts in reader.rows_of(query, run_ids)}
+def _counts(reader: RowsHeld, query: str, project: str, run_ids: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    return {run_id: tuple(map(int, counts)) for run_id, *counts in reader.rows_of(query, run_ids, project)}
 
 
 def _leaf(scorer_name: str, path: str, *aggregates: Any) -> Leaf:

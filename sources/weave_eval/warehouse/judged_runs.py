@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, func, inspect, select
+from sqlalchemy import Connection, Row, Select, Table, func, inspect, or_, select
 
 from ..judging.run_results import Content, JudgedTrial, Metric, RunFacts, RunResults, is_score, judged_score
 from .engine import reading
@@ -63,9 +63,9 @@ class WarehouseRuns:
 
     def results(self, run: RunFacts) -> RunResults:
         """The trials of a run with their scores that are true, false or numbers."""
-        trials = self._trials(run.run_id)
+        trials = self._trials(run)
         by_id = {trial.trial_id: trial for _, trial in trials}
-        for trial_id, metric, score in self._scores(run.run_id):
+        for trial_id, metric, score in self._scores(run):
             if trial_id in by_id:
                 by_id[trial_id].scores[metric] = score
         rows: dict[str, list[JudgedTrial]] = defaultdict(list)
@@ -80,7 +80,7 @@ class WarehouseRuns:
         found: dict[str, Content] = {}
         for chunk in chunks:
             inputs = self._inputs({run.project_id for run in runs}, chunk)
-            outputs = self._outputs([run.run_id for run in runs], chunk)
+            outputs = self._outputs(runs, chunk)
             found.update({digest: Content(inputs.get(digest), outputs.get(digest, {})) for digest in chunk})
         return found
 
@@ -93,7 +93,10 @@ class WarehouseRuns:
         rows = self._connection.execute(wanted.order_by(runs.started_at.desc()).limit(_MOST_RUNS)).all()
         evaluations = self._evaluations({row.evaluation_ref for row in rows if row.evaluation_ref})
         proofs = self._proofs([row.run_id for row in rows])
-        return [_run_facts(row, evaluations.get(row.evaluation_ref), proofs.get(row.run_id)) for row in rows]
+        return [
+            _run_facts(row, evaluations.get(row.evaluation_ref), proofs.get((row.project_id, row.run_id)))
+            for row in rows
+        ]
 
     def _evaluations(self, refs: Collection[str]) -> dict[str, tuple[str | None, Any]]:
         """Dataset and scorers of each version of an evaluation."""
@@ -101,12 +104,12 @@ class WarehouseRuns:
         query = select(columns.ref, columns.dataset_ref, columns.scorer_refs)
         return {ref: (dataset, scorers) for ref, dataset, scorers in self._in_chunks("evaluations", query, "ref", refs)}
 
-    def _proofs(self, run_ids: Collection[str]) -> dict[str, tuple[str, bool]]:
-        """The load of each run that was compared with Weave, and whether it agreed."""
+    def _proofs(self, run_ids: Collection[str]) -> dict[tuple[str, str], tuple[str, bool]]:
+        """The load of each run that was compared with Weave, and whether it agreed, by project and run."""
         columns = self._tables["reconciliations"].c
-        query = select(columns.run_id, columns.load_id, columns.is_reconciled)
+        query = select(columns.project_id, columns.run_id, columns.load_id, columns.is_reconciled)
         found = self._in_chunks("reconciliations", query, "run_id", run_ids)
-        return {run_id: (load_id, bool(is_reconciled)) for run_id, load_id, is_reconciled in found}
+        return {(project, run_id): (load_id, bool(is_reconciled)) for project, run_id, load_id, is_reconciled in found}
 
     def _in_chunks(self, table: str, query: Select[Any], key: str, values: Collection[str]) -> Iterator[Row[Any]]:
         wanted = sorted(values) if table in self._present else []
@@ -114,20 +117,20 @@ class WarehouseRuns:
             chunk = wanted[start : start + _MAX_IDS]
             yield from self._connection.execute(query.where(self._tables[table].c[key].in_(chunk)))
 
-    def _trials(self, run_id: str) -> list[tuple[str, JudgedTrial]]:
+    def _trials(self, run: RunFacts) -> list[tuple[str, JudgedTrial]]:
         trials = self._tables["trials"].c
-        query = select(*(trials[name] for name in _TRIAL_FIELDS)).where(trials.run_id == run_id)
+        query = select(*(trials[name] for name in _TRIAL_FIELDS)).where(_of_run(trials, run))
         rows = self._connection.execute(query.order_by(trials.row_digest, trials.trial_index))
         return [
             (digest, JudgedTrial(trial_id, seconds, cost, tokens, bool(is_error)))
             for trial_id, digest, seconds, cost, tokens, is_error in rows
         ]
 
-    def _scores(self, run_id: str) -> Iterator[tuple[str, Metric, bool | float | None]]:
+    def _scores(self, run: RunFacts) -> Iterator[tuple[str, Metric, bool | float | None]]:
         """The scores of a run except nulls and numbers that do not fit a double, which count as missing."""
         scores = self._tables["scores"].c
         columns = (scores.trial_id, scores.scorer_name, scores.path, scores.value_type)
-        query = select(*columns, scores.value_bool, scores.value_number).where(scores.run_id == run_id)
+        query = select(*columns, scores.value_bool, scores.value_number).where(_of_run(scores, run))
         for trial_id, scorer, path, value_type, value_bool, value_number in self._connection.execute(query):
             if is_score(value_type, value_number):
                 yield trial_id, Metric(scorer, path), judged_score(value_type, value_bool, value_number)
@@ -138,10 +141,11 @@ class WarehouseRuns:
         found = self._connection.execute(query.where(rows.row_digest.in_(digests)))
         return {digest: inputs for digest, inputs in found if inputs is not None}
 
-    def _outputs(self, run_ids: Sequence[str], digests: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
+    def _outputs(self, runs: Sequence[RunFacts], digests: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
         trials = self._tables["trials"].c
         query = select(trials.row_digest, trials.run_id, trials.output, trials.error)
-        wanted = query.where(trials.run_id.in_(run_ids), trials.row_digest.in_(digests)).order_by(trials.trial_index)
+        is_wanted = or_(*(_of_run(trials, run) for run in runs)) & trials.row_digest.in_(digests)
+        wanted = query.where(is_wanted).order_by(trials.trial_index)
         found: dict[str, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
         for digest, run_id, output, error in self._connection.execute(wanted):
             found[digest][run_id].append(error if output is None and error else output)
@@ -151,6 +155,11 @@ class WarehouseRuns:
 def select_facts(runs: Table) -> Select[Any]:
     """The columns of `evaluation_runs` that describe a run."""
     return select(*(runs.c[name] for name in _FACTS), runs.c.deleted_at.is_not(None).label("is_deleted"))
+
+
+def _of_run(columns: Any, run: RunFacts) -> Any:
+    """Whether a row is of the run: a renamed project may have its runs under both names."""
+    return (columns.run_id == run.run_id) & (columns.project_id == run.project_id)
 
 
 def _run_facts(row: Row[Any], evaluation: tuple[str | None, Any] | None, proof: tuple[str, bool] | None) -> RunFacts:

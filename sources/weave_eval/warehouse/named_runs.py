@@ -12,13 +12,13 @@ from dlt.common.destination.client import LoadJob
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.destinations.job_client_impl import SqlJobClientBase, SqlLoadJob
 
-from ..schema import SCOPE
+from ..schema import RUNS
 
 _MOST_NAMED = 5_000
 """Ids in a statement; BigQuery takes a megabyte of SQL."""
 
 _PLAIN = re.compile(r"[0-9A-Za-z-]+")
-_SCOPE = re.compile(re.escape(SCOPE).replace(re.escape("{staging_table}"), "(.+?)"))
+_SCOPE = re.compile(re.escape(RUNS).replace(re.escape("{staging_table}"), "(.+?)"))
 
 
 class _Merge(SqlLoadJob):

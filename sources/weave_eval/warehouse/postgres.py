@@ -68,7 +68,10 @@ class Postgres(Warehouse):
     destination = f"{__package__}.postgres_destination.postgres"
     form = "parquet"
     # Postgres knows nothing of the rows just staged, and would scan the whole table for IN.
-    merge_scope = "run_id = ANY (ARRAY(SELECT DISTINCT run_id FROM {staging_table}))"
+    merge_scope = (
+        "run_id = ANY (ARRAY(SELECT DISTINCT run_id FROM {staging_table})) "
+        "AND project_id = ANY (ARRAY(SELECT DISTINCT project_id FROM {staging_table}))"
+    )
     locks_projects = True
     json_as_text = "CAST({} AS TEXT)"
     dialect = Dialect(

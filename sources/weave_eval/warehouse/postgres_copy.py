@@ -78,16 +78,18 @@ class CopyRuns(_Copy):
             turn = _literals([f"weave_eval {self._client.sql_client.staging_dataset_name} {table}"])
             cursor.execute(f"SELECT pg_advisory_xact_lock(hashtext({turn})) IS NULL")
             cursor.fetchall()
-            cursor.execute(f"DELETE FROM {name} WHERE run_id = ANY (ARRAY[{_literals(_run_ids(files))}])")
+            runs, projects = (_literals(_values(files, column)) for column in ("run_id", "project_id"))
+            cursor.execute(f"DELETE FROM {name} WHERE run_id = ANY (ARRAY[{runs}]) AND project_id IN ({projects})")
             cursor.execute(_JSONB_COLUMNS.format(_literals([schema]), _literals([table])))
             jsonb = {column for (column,) in cursor.fetchall()}
             for rows in _kept_rows(files, TABLES_BY_NAME[self.load_table_name].kept or ""):
                 cursor.adbc_ingest(table, _with_jsonb(rows, jsonb), mode="append", db_schema_name=schema)
 
 
-def _run_ids(files: Sequence[str]) -> list[str]:
-    groups = (group["run_id"] for path in files for group in _row_groups(path, ["run_id"]))
-    return sorted({str(run_id) for column in groups for run_id in pc.unique(column).to_pylist()})
+def _values(files: Sequence[str], name: str) -> list[str]:
+    """What a column of the files holds, each value once."""
+    groups = (group[name] for path in files for group in _row_groups(path, [name]))
+    return sorted({str(value) for column in groups for value in pc.unique(column).to_pylist()})
 
 
 def _row_groups(path: str, columns: list[str] | None = None) -> Iterator[pa.Table]:

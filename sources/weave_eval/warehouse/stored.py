@@ -20,7 +20,7 @@ _LIVE_IDS = f"{_IDS} AND deleted_at IS NULL"
 _RUNS = """
 SELECT run_id, status, fingerprint, deleted_at, results_load_id FROM {evaluation_runs} WHERE project_id = %s"""
 _PROOFS = "SELECT run_id, load_id, is_reconciled, trial_call_count FROM {reconciliations} WHERE project_id = %s"
-_TRIALS = "SELECT run_id, trial_id, finished_at FROM {trials} WHERE run_id IN ({keys})"
+_TRIALS = "SELECT run_id, trial_id, finished_at FROM {trials} WHERE project_id = %s AND run_id IN ({keys})"
 _INPUTS = """
 SELECT row_digest FROM {dataset_rows} WHERE project_id = %s AND is_resolved AND row_digest IN ({keys})"""
 
@@ -76,24 +76,25 @@ def _proof(proof: tuple[str, bool, int | None] | None, load_id: str | None) -> t
     return proof[1], proof[2]
 
 
-def stored_trials(profile: Profile, run_ids: Collection[str]) -> dict[str, dict[str, datetime | None]]:
+def stored_trials(profile: Profile, project: str, run_ids: Collection[str]) -> dict[str, dict[str, datetime | None]]:
     """When the trials of each of these runs ended, in UTC, by trial."""
     found: dict[str, dict[str, datetime | None]] = defaultdict(dict)
     with table_reader(profile) as reader:
-        for run_id, trial_id, ended in reader.rows_of(_TRIALS, sorted(run_ids)):
+        for run_id, trial_id, ended in reader.rows_of(_TRIALS, sorted(run_ids), project):
             found[run_id][trial_id] = _in_utc(ended)
     return found
 
 
-def run_rows(profile: Profile, run_ids: Collection[str]) -> list[TableRow]:
-    """The rows of `evaluation_runs` for these runs, JSON as text."""
+def run_rows(profile: Profile, project: str, run_ids: Collection[str]) -> list[TableRow]:
+    """The rows of `evaluation_runs` for these runs of a project, JSON as text."""
     names = EVALUATION_RUNS.varying
     types = [EVALUATION_RUNS.column(name).type for name in names]
     with table_reader(profile) as reader:
-        query = f"SELECT {reader.names_of(names)} FROM {{evaluation_runs}} WHERE run_id IN ({{keys}})"
+        columns = reader.names_of(names)
+        query = f"SELECT {columns} FROM {{evaluation_runs}} WHERE project_id = %s AND run_id IN ({{keys}})"
         return [
             {name: _value(value, kind, profile) for name, kind, value in zip(names, types, row, strict=True)}
-            for row in reader.rows_of(query, sorted(run_ids))
+            for row in reader.rows_of(query, sorted(run_ids), project)
         ]
 
 

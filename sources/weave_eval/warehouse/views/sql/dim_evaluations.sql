@@ -41,4 +41,4 @@ FROM (
   FROM dim_runs
   GROUP BY evaluation_id, project_id, evaluation_ref, evaluation_name, evaluation_digest
 ) AS v
-LEFT JOIN evaluations AS e ON e.ref = v.evaluation_ref
+LEFT JOIN evaluations AS e ON e.project_id = v.project_id AND e.ref = v.evaluation_ref

@@ -35,4 +35,4 @@ FROM (
   FROM dim_runs
   GROUP BY model_id, project_id, model_ref, model_name, model_digest
 ) AS v
-LEFT JOIN models AS m ON m.ref = v.model_ref
+LEFT JOIN models AS m ON m.project_id = v.project_id AND m.ref = v.model_ref

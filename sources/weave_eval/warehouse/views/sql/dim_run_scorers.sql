@@ -10,6 +10,6 @@ SELECT
   s.ref AS scorer_ref,
   s.version_index AS scorer_version_index
 FROM dim_runs AS r
-JOIN evaluations AS e ON e.ref = r.evaluation_ref
+JOIN evaluations AS e ON e.project_id = r.project_id AND e.ref = r.evaluation_ref
 JOIN scorers AS s
   ON s.project_id = e.project_id AND STRPOS(json_text(e.scorer_refs), '"' || s.ref || '"') > 0

@@ -45,9 +45,13 @@ SELECT
   r.results_load_id
 FROM evaluation_runs AS r
 LEFT JOIN reconciliations AS p ON p.run_id = r.run_id AND p.load_id = r.results_load_id
-LEFT JOIN evaluations AS e ON e.ref = r.evaluation_ref
+LEFT JOIN evaluations AS e ON e.project_id = r.project_id AND e.ref = r.evaluation_ref
 WHERE
   r.deleted_at IS NULL
+  AND NOT EXISTS (
+    SELECT 1 FROM evaluation_runs AS o
+    WHERE o.run_id = r.run_id AND o.project_id <> r.project_id AND o.deleted_at IS NULL AND o.synced_at > r.synced_at
+  )
   AND (
     COALESCE(r.row_count, 0) = 0
     OR EXISTS (
