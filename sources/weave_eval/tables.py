@@ -140,7 +140,7 @@ EVALUATION_RUNS = Table(
         _text("entity", "W&B entity (team or user) that owns the project.", "first part of the project"),
         _text("project", "Name of the project inside its entity.", "second part of the project"),
         _text("evaluation_ref", "Weave ref of the evaluation's version.", "call.inputs.self or .this"),
-        _text("evaluation_name", "Name of the evaluation.", "name in evaluation_ref"),
+        _text("evaluation_name", "Name of the evaluation.", "name in evaluation_ref, or the text that was logged"),
         _text("evaluation_digest", "Digest of the evaluation's version.", "digest in evaluation_ref"),
         _text("model_ref", "Weave ref of the model's version; an op for function models.", "call.inputs.model"),
         _text("model_name", "Name of the model.", "name in model_ref, or the text that was logged"),

@@ -349,3 +349,26 @@ def test_the_list_of_differences_is_bounded() -> None:
     many = {f"key {index}": index for index in range(MAX_DIFFERENCES + 50)}
     found = check(scored(many), scored({}))
     assert (len(found.differences), found.stats_differing) == (MAX_DIFFERENCES, MAX_DIFFERENCES + 50)
+
+
+@pytest.mark.parametrize(("calls", "is_reconciled"), [(None, True), (2, True), (1, False), (3, False)])
+def test_trials_are_as_many_as_their_calls(calls: int | None, is_reconciled: bool) -> None:
+    trials = scored("fair", "poor")
+    found = reconcile(replace(api_facts(trials), trial_calls=calls), landed(trials))
+    assert found.is_reconciled is is_reconciled
+    expected = [] if is_reconciled else [{"what": "trial_call_count", "api": calls, "ours": 2}]
+    assert found.differences == expected
+
+
+def test_an_empty_answer_proves_nothing() -> None:
+    found = reconcile(ApiFacts(RUN, 0, None, (), trial_calls=6), Landed(RUN, 0, 0, 0, ()))
+    assert found.differences == [{"what": "trial_call_count", "api": 6, "ours": 0}]
+
+
+def test_trials_of_a_row_without_digest_are_excused() -> None:
+    trials = scored("fair", "poor")
+    found = reconcile(replace(api_facts(trials), row_count=3, trial_calls=5), landed(trials))
+    assert (found.is_reconciled, [each["what"] for each in found.differences]) == (
+        True,
+        ["row_count", "trial_call_count"],
+    )

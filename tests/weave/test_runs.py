@@ -58,6 +58,7 @@ def test_every_field_of_a_run_is_read_from_its_own_place() -> None:
         display_name="dazzling-moon",
         user_id="user-4",
         evaluation_ref=EVALUATION,
+        evaluation_name="geography",
         model_ref=MODEL,
         model_name="atlas",
         has_failed_trials=False,
@@ -230,3 +231,26 @@ def test_times_survive_being_written_and_read(moment: datetime, offset_minutes: 
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_time(text)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "evaluation", "model", "extra"),
+    [
+        ({"self": "refunds", "model": "atlas"}, "refunds", "atlas", None),
+        ({"this": "refunds", "model": MODEL}, "refunds", "atlas", None),
+        ({"self": "refunds", "seed": 7}, "refunds", None, b'{"inputs":{"seed":7}}'),
+        (
+            {"self": {"name": "refunds", "trials": 2}},
+            "refunds",
+            None,
+            b'{"inputs":{"self":{"name":"refunds","trials":2}}}',
+        ),
+        ({"model": {"_class_name": "Atlas"}}, None, "Atlas", b'{"inputs":{"model":{"_class_name":"Atlas"}}}'),
+        ({"self": 5}, None, None, b'{"inputs":{"self":5}}'),
+        ("refunds", None, None, b'{"inputs":"refunds"}'),
+        ({"self": None}, None, None, None),
+    ],
+)
+def test_what_stands_in_place_of_a_ref_is_kept(inputs: Any, evaluation: Any, model: Any, extra: Any) -> None:
+    run = _parse(inputs=inputs)
+    assert (run.evaluation_ref, run.evaluation_name, run.model_name, run.extra) == (None, evaluation, model, extra)

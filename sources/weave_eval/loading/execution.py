@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 
 from dlt.common.pipeline import LoadInfo
@@ -162,15 +163,25 @@ class Execution:
         return prove(self._profile, self._context.project, self._unproven())
 
     def _prove_or_repeat(self) -> list[Proof]:
-        """The proofs of all runs; those that have ended and fail theirs are read a second time first."""
+        """The proofs of all runs; those that have ended and fail theirs are read a second time first.
+
+        Those that lack trials also then are rebuilt from their calls.
+        """
         proofs = self._prove()
         failed = [proof for proof in proofs if proof.is_failed]
         if failed:
-            self._extraction.add_runs(self._runs_to_repeat(failed))
-            with destination_errors(self._profile):
-                self._load()
-            proofs = self._prove()
+            proofs = self._read_again(self._runs_to_repeat(failed))
+        lacking = [proof.read.planned for proof in proofs if proof.lacks_trials and proof.read.planned]
+        if lacking:
+            proofs = self._read_again([replace(planned, is_from_calls=True) for planned in lacking])
         return proofs
+
+    def _read_again(self, runs: Sequence[PlannedRun]) -> list[Proof]:
+        """Reads and loads runs once more; the proofs of all runs then."""
+        self._extraction.add_runs(runs)
+        with destination_errors(self._profile):
+            self._load()
+        return self._prove()
 
     def _runs_to_repeat(self, proofs: Sequence[Proof]) -> list[PlannedRun]:
         """What to read again, also of runs that an earlier load read, as far as Weave still has them."""

@@ -32,6 +32,11 @@ class Proof:
         """Whether a run that has ended does not reconcile; one still running may have grown meanwhile."""
         return not self.reconciliation.is_reconciled and not self.read.is_open
 
+    @property
+    def lacks_trials(self) -> bool:
+        """Whether the calls API counts more trials of the run than landed."""
+        return self.is_failed and (self.read.trial_calls or 0) > self.landed.trial_count
+
 
 def prove(profile: Profile, project: str, read: Mapping[str, ReadRun]) -> list[Proof]:
     """Compares each of the runs with what the warehouse holds of it.

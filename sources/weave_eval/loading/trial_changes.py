@@ -16,9 +16,10 @@ import msgspec
 from ..api.calls import count_calls
 from ..api.client import WeaveClient
 from ..api.json_lines import parse_lines
+from ..api.query import any_of, contains, where
 from ..times import parse_time
 from ..warehouse.stored import StoredRun
-from ..weave.trials import TRIAL_OPS
+from ..weave.trials import TRIAL_METHODS
 
 _RUNS_TOGETHER = 100
 _TRIALS_TOGETHER = 20_000
@@ -81,8 +82,8 @@ _TRIAL_END = msgspec.json.Decoder(_TrialEnd)
 
 
 def _query(client: WeaveClient, run_ids: Sequence[str]) -> dict[str, Any]:
-    ops = [f"weave:///{client.project_id}/op/{op}:*" for op in TRIAL_OPS]
-    return {"project_id": client.project_id, "filter": {"op_names": ops, "parent_ids": list(run_ids)}}
+    is_trial = any_of([contains("op_name", method) for method in TRIAL_METHODS])
+    return {"project_id": client.project_id, "filter": {"parent_ids": list(run_ids)}, "query": where(is_trial)}
 
 
 def _read_ends(client: WeaveClient, run_ids: Sequence[str]) -> dict[str, dict[str, datetime | None]]:

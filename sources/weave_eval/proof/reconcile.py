@@ -76,7 +76,8 @@ class Leaf:
 class ApiFacts:
     """What Weave says of a run. `trial_count` is None, and `stats` empty, if its summary does not name the run.
 
-    What Weave fails to say is not compared: `row_count` is None then, and `has_stats` false.
+    What Weave fails to say is not compared: `row_count` is None then, and `has_stats` false. `trial_calls` is the
+    calls API's count of trials, which results can lack: an answer can be short or empty without a sign.
     """
 
     run_id: str
@@ -84,6 +85,7 @@ class ApiFacts:
     trial_count: int | None
     stats: Sequence[ScorerStat]
     has_stats: bool = True
+    trial_calls: int | None = None
 
 
 @dataclass(frozen=True)
@@ -147,13 +149,17 @@ def _is_fault(difference: Difference) -> bool:
 
 def _count_differences(api: ApiFacts, landed: Landed) -> Iterator[Difference]:
     rows, trials = api.row_count, api.trial_count or 0
+    has_blank = trials == landed.trial_count and rows == landed.row_count + 1
     if rows is not None and rows != landed.row_count:
-        has_blank = trials == landed.trial_count and rows == landed.row_count + 1
         yield _difference("row_count", api.row_count, landed.row_count, _BLANK_DIGEST if has_blank else None)
     if landed.trial_row_count != landed.row_count:
         yield _difference("row_count of trials", api.row_count, landed.trial_row_count)
     if trials != landed.trial_count:
         yield _difference("trial_count", api.trial_count, landed.trial_count)
+    if api.trial_calls is not None and api.trial_calls != landed.trial_count:
+        is_hidden = has_blank and api.trial_calls > landed.trial_count
+        reason = _BLANK_DIGEST if is_hidden else None
+        yield _difference("trial_call_count", api.trial_calls, landed.trial_count, reason)
 
 
 def _difference(what: str, api: Any, ours: Any, excused: str | None = None) -> Difference:

@@ -16,12 +16,12 @@ from ..api.client import WeaveClient
 from ..api.credentials import web_base_url
 from ..errors import NotFoundError
 from ..judging.run_results import Content, JudgedTrial, Metric, RunFacts, RunResults, is_score, judged_score
-from ..proof.reconcile import LARGEST_SUMMED, Landed, Leaf, reconcile
+from ..proof.reconcile import LARGEST_SUMMED, ApiFacts, Landed, Leaf, reconcile
 from ..rows.flatten import RunBatch
 from ..settings import Settings
 from ..state.cursor import Cursor
 from ..state.decisions import PlannedRun
-from ..weave.refs import call_url, parse_ref
+from ..weave.refs import call_url
 from ..weave.run_filter import RunFilter
 from ..weave.runs import Run
 from .discovery import EVALUATE_OPS, list_runs
@@ -65,24 +65,33 @@ class ApiRuns:
     def results(self, run: RunFacts) -> RunResults:
         """The trials of a run; its facts then name its scorers, and say whether all that Weave counts has arrived."""
         (found,) = self._list(RunFilter(run_ids=(run.run_id,)))
-        settings = self._settings
-        size = PageSize(settings.page_rows, settings.max_page_bytes)
-        reader = ResultsReader(self._client, Wants(), size, settings.parallelism, with_costs=settings.with_costs)
-        batch = RunBatch.empty()
-        is_reconciled = None
-        for part in reader.read([PlannedRun(found, "new", found.fingerprint)]):
-            if isinstance(part, RunRead):
-                is_reconciled = reconcile(part.facts, landed_of(run.run_id, batch)).is_reconciled
-            elif isinstance(part, RunUnread):
-                raise part.error or NotFoundError(f"{self.place} lost the run {run.run_id} while it was read.", 404)
-            else:
-                batch.extend(part[1])
+        planned = PlannedRun(found, "new", found.fingerprint)
+        facts, batch = self._read(planned)
+        if not found.is_open and (facts.trial_calls or 0) > len(batch.trials):
+            facts, batch = self._read(replace(planned, is_from_calls=True))
+        is_reconciled = reconcile(facts, landed_of(run.run_id, batch)).is_reconciled
         self._batches[run.run_id] = batch
         dataset_ref, scorer_refs = self._evaluation(run.evaluation_ref)
         complete = replace(
             self._facts(found), is_reconciled=is_reconciled, dataset_ref=dataset_ref, scorer_refs=scorer_refs
         )
         return RunResults(complete, rows_of(batch))
+
+    def _read(self, planned: PlannedRun) -> tuple[ApiFacts, RunBatch]:
+        """What Weave says of the run, and its rows."""
+        settings = self._settings
+        size = PageSize(settings.page_rows, settings.max_page_bytes)
+        reader = ResultsReader(self._client, Wants(), size, settings.parallelism, with_costs=settings.with_costs)
+        facts, batch = ApiFacts(planned.run.run_id, 0, None, []), RunBatch.empty()
+        for part in reader.read([planned]):
+            if isinstance(part, RunRead):
+                facts = part.facts
+            elif isinstance(part, RunUnread):
+                lost = f"{self.place} lost the run {planned.run.run_id} while it was read."
+                raise part.error or NotFoundError(lost, 404)
+            else:
+                batch.extend(part[1])
+        return facts, batch
 
     def contents(self, runs: Sequence[RunFacts], digests: Collection[str]) -> dict[str, Content]:
         """Inputs and outputs of some rows of runs whose results were read, by row digest."""
@@ -100,7 +109,6 @@ class ApiRuns:
         return found
 
     def _facts(self, run: Run) -> RunFacts:
-        evaluation = parse_ref(run.evaluation_ref)
         project = self._client.project_id
         return RunFacts(
             run_id=run.run_id,
@@ -110,7 +118,7 @@ class ApiRuns:
             finished_at=run.finished_at,
             display_name=run.display_name,
             evaluation_ref=run.evaluation_ref,
-            evaluation_name=evaluation.name if evaluation else None,
+            evaluation_name=run.evaluation_name,
             model_ref=run.model_ref,
             model_name=run.model_name,
             url=call_url(web_base_url(self._client.base_url), project, run.run_id),

@@ -1,7 +1,7 @@
 """Results of many runs, read in parallel and handed over as they come.
 
 Every run is asked for its first page, which says how many rows it has, then for the rest, and for its summary. Trials
-of rows that the server fails on are rebuilt from their calls.
+of rows that the server fails on are rebuilt from their calls, and all trials of a run that is planned so.
 """
 
 from __future__ import annotations
@@ -138,6 +138,11 @@ class ResultsReader:
             run = _OpenRun(RunCollector(planned, calls, has_inputs=self._wants.inputs), queue)
             if self._wants.rows:
                 run.collector.expect_rows(counts[run_id])
+            if planned.is_from_calls:
+                run.collector.skip_results()
+                self._request_rebuilt(run)
+                continue
+            if self._wants.rows:
                 self._request_rows(run, self._weights.page_rows())
             if self._wants.summary:
                 run.request(partial(self._results.summary, run_id), partial(self._take_summary, run))
@@ -150,9 +155,7 @@ class ResultsReader:
             return
         run_id = run.planned.run.run_id
         if run.collector.has_gaps:
-            missing = run.collector.missing_trials()
-            rebuild = partial(rebuild_trials, self._client, run_id, missing)
-            run.request(rebuild, partial(self._take_rebuilt, run, missing))
+            self._request_rebuilt(run)
         elif run.exists is False:
             yield RunUnread(run.planned, None)
         elif run.exists is None and run.collector.is_short:
@@ -163,6 +166,12 @@ class ResultsReader:
     def _take_existence(self, run: _OpenRun, exists: bool) -> Iterator[RunBatch]:  # noqa: FBT001 - an answer
         run.exists = exists
         yield from ()
+
+    def _request_rebuilt(self, run: _OpenRun) -> None:
+        """Asks for the calls of the trials that no page gave."""
+        missing = run.collector.missing_trials()
+        rebuild = partial(rebuild_trials, self._client, run.planned.run.run_id, missing)
+        run.request(rebuild, partial(self._take_rebuilt, run, missing))
 
     def _request_rows(self, run: _OpenRun, until: int, *, first: bool = False) -> None:
         """Asks for pages from the end of what was asked for to `until` rows."""

@@ -45,9 +45,10 @@ class RunRead:
         """What Weave says of the run; where it fails to, trials are counted by their calls."""
         run_id, summary = self.planned.run.run_id, self.summary
         if self.has_no_summary:
-            return ApiFacts(run_id, self.total_rows, self.trial_calls, [], has_stats=False)
+            counted = self.total_rows, self.trial_calls
+            return ApiFacts(run_id, *counted, [], has_stats=False, trial_calls=self.trial_calls)
         trials, stats = (summary.trial_count, summary.scorer_stats) if summary else (None, [])
-        return ApiFacts(run_id, self.total_rows or 0, trials, stats)
+        return ApiFacts(run_id, self.total_rows or 0, trials, stats, trial_calls=self.trial_calls)
 
 
 class RunCollector:
@@ -89,6 +90,10 @@ class RunCollector:
         found = len(self._flattener.trial_ids)
         return self.read.trial_calls is not None and (not found or found < self.read.trial_calls)
 
+    def skip_results(self) -> None:
+        """Has the stats computed: neither rows nor summary of Weave's results are believed."""
+        self.read.has_no_summary = True
+
     def missing_trials(self) -> list[str]:
         """Ids of the trials that no page gave."""
         run_id, found = self.read.planned.run.run_id, self._flattener.trial_ids
@@ -96,10 +101,10 @@ class RunCollector:
 
     def add_rebuilt(self, page: Page, trial_ids: Sequence[str]) -> RunBatch:
         """The rows of a page that was made from the calls of these trials."""
+        cause = "fails on its results" if self.has_gaps else "gives fewer trials than it has calls of them"
         self.has_gaps = False
         names = ", ".join(trial_ids[:_MAX_NAMED]) + (", ..." if len(trial_ids) > _MAX_NAMED else "")
         self.read.warnings.append(
-            f"Weave fails on its results; {len(trial_ids)} trials were rebuilt from their calls, without latency and "
-            f"tokens: {names}"
+            f"Weave {cause}; {len(trial_ids)} trials were rebuilt from their calls, without latency and tokens: {names}"
         )
         return self.add_page(page)

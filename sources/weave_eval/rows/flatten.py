@@ -379,7 +379,7 @@ def flatten_run(project_id: str, run: Run, reading: RunReading) -> TableRow:
         "entity": entity,
         "project": project,
         "evaluation_ref": run.evaluation_ref,
-        "evaluation_name": evaluation.name if evaluation else None,
+        "evaluation_name": run.evaluation_name,
         "evaluation_digest": evaluation.digest if evaluation else None,
         "model_ref": run.model_ref,
         "model_name": run.model_name,

@@ -53,11 +53,15 @@ class ProjectState:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run to read, why, and what to remember of it."""
+    """A run to read, why, and what to remember of it.
+
+    `is_from_calls` says that its results were found to lack trials: all are rebuilt from their calls instead.
+    """
 
     run: Run
     reason: Reason
     fingerprint: str
+    is_from_calls: bool = False
 
     @property
     def status(self) -> str:

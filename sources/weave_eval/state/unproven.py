@@ -60,5 +60,5 @@ def recall(saved: Mapping[str, Any], project: str, known: Collection[str]) -> di
 
 def _recalled(run_id: str, values: Sequence[Any]) -> ReadRun:
     load_id, rows, trials, trial_calls, has_no_summary, is_open = values
-    facts = ApiFacts(run_id, rows, trials, [], has_stats=not has_no_summary)
+    facts = ApiFacts(run_id, rows, trials, [], has_stats=not has_no_summary, trial_calls=trial_calls)
     return ReadRun(None, load_id, facts, has_no_summary, trial_calls, is_open)

@@ -19,7 +19,9 @@ _IDS = "SELECT run_id FROM {evaluation_runs} WHERE project_id = %s"
 _LIVE_IDS = f"{_IDS} AND deleted_at IS NULL"
 _RUNS = """
 SELECT run_id, status, fingerprint, deleted_at, results_load_id FROM {evaluation_runs} WHERE project_id = %s"""
-_PROOFS = "SELECT run_id, load_id, is_reconciled, trial_call_count FROM {reconciliations} WHERE project_id = %s"
+_PROOFS = """
+SELECT run_id, load_id, is_reconciled, trial_call_count, trial_count, api_row_count, row_count
+FROM {reconciliations} WHERE project_id = %s"""
 _TRIALS = "SELECT run_id, trial_id, finished_at FROM {trials} WHERE project_id = %s AND run_id IN ({keys})"
 _INPUTS = """
 SELECT row_digest FROM {dataset_rows} WHERE project_id = %s AND is_resolved AND row_digest IN ({keys})"""
@@ -66,7 +68,15 @@ def stored_runs(profile: Profile, project: str) -> list[StoredRun]:
 
 def _proofs(reader: TableReader, project: str) -> dict[str, tuple[str, bool, int | None]]:
     rows = reader.rows(_PROOFS, project) if reader.has("reconciliations") else ()
-    return {run_id: (load_id, bool(is_reconciled), calls) for run_id, load_id, is_reconciled, calls in rows}
+    return {
+        run_id: (load_id, bool(is_reconciled) and _has_all_trials(*counts), counts[0])
+        for run_id, load_id, is_reconciled, *counts in rows
+    }
+
+
+def _has_all_trials(calls: int | None, trials: int, api_rows: int | None, rows: int) -> bool:
+    """Whether no trial call lacks its rows, as earlier versions did not ask; trials of hidden rows may."""
+    return calls in (None, trials) or api_rows not in (None, rows)
 
 
 def _proof(proof: tuple[str, bool, int | None] | None, load_id: str | None) -> tuple[bool, int | None]:

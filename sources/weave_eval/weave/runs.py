@@ -41,6 +41,7 @@ class Run:
     display_name: str | None
     user_id: str | None
     evaluation_ref: str | None
+    evaluation_name: str | None
     model_ref: str | None
     model_name: str | None
     has_failed_trials: bool | None
@@ -86,8 +87,9 @@ def parse_run(line: bytes) -> Run:
         display_name=call.get("display_name"),
         user_id=call.get("wb_user_id"),
         evaluation_ref=_ref_text(inputs.get("self")) or _ref_text(inputs.get("this")),
+        evaluation_name=_name(inputs.get("self")) or _name(inputs.get("this")),
         model_ref=_ref_text(model),
-        model_name=_model_name(model),
+        model_name=_name(model),
         has_failed_trials=_has_failures(summary),
         source_run_id=weave_attributes.get("source_evaluation_run_id"),
         is_imperative=bool(_object(attributes.get("_weave_eval_meta")).get("imperative")),
@@ -119,6 +121,9 @@ def _extra(call: dict[str, Any]) -> dict[str, Any] | None:
     extra = {name: value for name, value in call.items() if name not in known and value is not None}
     if call.get("wb_run_id"):
         extra["wb_run_id"] = call["wb_run_id"]
+    others = _other_inputs(call.get("inputs"))
+    if others is not None:
+        extra["inputs"] = others
     return extra or None
 
 
@@ -140,15 +145,24 @@ def _is_opaque(value: Any) -> bool:
     return isinstance(value, str) and value.startswith("weave-private:")
 
 
-def _model_name(model: Any) -> str | None:
-    """The model's name: from its ref, its `name`, or the bare text that was logged instead of a ref."""
-    if isinstance(model, dict):
-        name = model.get("name") or model.get("_class_name")
+def _name(value: Any) -> str | None:
+    """The name of a model or evaluation: from its ref, its `name`, or the bare text that stands for a ref."""
+    if isinstance(value, dict):
+        name = value.get("name") or value.get("_class_name")
         return name if isinstance(name, str) else None
-    ref = parse_ref(model)
+    ref = parse_ref(value)
     if ref:
         return ref.name
-    return model if isinstance(model, str) else None
+    return value if isinstance(value, str) else None
+
+
+def _other_inputs(inputs: Any) -> Any:
+    """The inputs that no column has: all but the texts that name an evaluation and a model."""
+    if not isinstance(inputs, dict):
+        return inputs
+    evaluation = "self" if inputs.get("self") else "this"
+    named = {name for name in (evaluation, "model") if isinstance(inputs.get(name), str)}
+    return {name: value for name, value in inputs.items() if name not in named and value is not None} or None
 
 
 def _has_failures(summary: Any) -> bool | None:

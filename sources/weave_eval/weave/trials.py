@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-TRIAL_OPS = ("Evaluation.predict_and_score", "Evaluation.predictAndScore")
-"""The ops whose calls are trials: that of the Python SDK and the API, and that of the TypeScript SDK."""
-
-_METHODS = tuple(op.partition(".")[2] for op in TRIAL_OPS)
+TRIAL_METHODS = ("predict_and_score", "predictAndScore")
+"""The methods whose calls are trials: that of the Python SDK and the API, and that of the TypeScript SDK."""
 
 
 class TrialCall(NamedTuple):
@@ -27,4 +25,4 @@ TrialCalls = dict[str, TrialCall]
 
 def is_trial_op(op: str) -> bool:
     """Whether calls of the op are trials. It is named, or given as a ref; the class may be a user's own evaluation."""
-    return any(method in op for method in _METHODS)
+    return any(method in op for method in TRIAL_METHODS)
