@@ -72,7 +72,7 @@ class Settings(BaseConfiguration):
     """Whether to list runs with GET evaluation_runs, which returns only those made through the v2 API."""
 
     evaluate_ops: Optional[List[str]] = None
-    """Names of the ops whose calls are evaluation runs, if other than Evaluation.evaluate."""
+    """Names of all ops whose calls are evaluation runs, if a class of yours overrides Evaluation.evaluate."""
 
     page_rows: int = 500
     """Result rows requested at once; fewer where rows are large or the server is slow."""

@@ -88,7 +88,12 @@ def test_all_runs_of_the_project_are_asked_for_page_by_page() -> None:
     assert body.pop("columns")[:3] == ["id", "trace_id", "parent_id"]
     assert body == {
         "project_id": "acme/support",
-        "filter": {"op_names": ["weave:///acme/support/op/Evaluation.evaluate:*"]},
+        "filter": {
+            "op_names": [
+                "weave:///acme/support/op/Evaluation.evaluate:*",
+                "weave:///acme/support/op/Evaluation-evaluate:*",
+            ]
+        },
         "sort_by": [{"field": "started_at", "direction": "desc"}],
         "limit": PAGE,
         "offset": 0,

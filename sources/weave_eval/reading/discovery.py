@@ -16,15 +16,17 @@ import msgspec
 from ..api.calls import MOST_ATTEMPTS, Query, count_calls, ended_early
 from ..api.client import WeaveClient
 from ..api.json_lines import parse_lines
-from ..api.query import Expression, all_of, any_of, at_least, at_most, before, contains, equal, where
+from ..api.query import Expression, all_of, any_of, at_least, at_most, before, contains, equal, negated, where
 from ..errors import NotFoundError, TerminalApiError
+from ..weave.refs import parse_ref
 from ..weave.run_filter import RunFilter
 from ..weave.runs import CALL_COLUMNS, Run, parse_run
 
 PAGE = 1000
 """Runs asked for at once; also the most ids that a filter takes."""
 
-EVALUATE_OPS = ("Evaluation.evaluate",)
+EVALUATE_OPS = ("Evaluation.evaluate", "Evaluation-evaluate")
+"""The ops whose calls are evaluation runs: the name that Weave gives it, and the one that early versions gave."""
 
 _LISTING = "listing the evaluation runs"
 _PAGE_OF_RUNS = {"sort_by": [{"field": "started_at", "direction": "desc"}], "columns": list(CALL_COLUMNS)}
@@ -112,6 +114,33 @@ def runs_filter(project_id: str, wanted: RunFilter, ops: Sequence[str]) -> dict[
     if wanted.run_ids:
         chosen["call_ids"] = list(wanted.run_ids)
     return chosen
+
+
+class _OpCall(msgspec.Struct):
+    op_name: str
+
+
+_OP_CALL = msgspec.json.Decoder(_OpCall)
+
+
+def other_evaluate_ops(client: WeaveClient, ops: Sequence[str]) -> list[str]:
+    """Names of ops that look like evaluations and are not among `ops`, as far as the project's latest calls show."""
+    is_listed = [contains("op_name", f"/op/{op}:") for op in ops]
+    body = {
+        "project_id": client.project_id,
+        "filter": {"trace_roots_only": True},
+        "query": where(all_of([contains("op_name", ".evaluate:"), negated(any_of(is_listed))])),
+        "sort_by": [{"field": "started_at", "direction": "desc"}],
+        "columns": ["id", "op_name"],
+        "limit": PAGE,
+    }
+    calls = client.post("/calls/stream_query", body, _parse_op_calls, purpose="looking for other evaluations")
+    refs = [parse_ref(call.op_name) for call in calls]
+    return sorted({ref.name for ref in refs if ref and ref.name.endswith(".evaluate")})
+
+
+def _parse_op_calls(body: bytes) -> list[_OpCall]:
+    return parse_lines(body, _OP_CALL.decode, "call")
 
 
 def _terms(wanted: RunFilter) -> list[Expression]:

@@ -39,6 +39,16 @@ def test_check_when_all_is_well(folder: Path, run: Run) -> None:
     assert tables_of(folder / "weave_eval.duckdb") == {}
 
 
+def test_check_names_ops_that_look_like_evaluations(filled: WeaveServer, run: Run) -> None:
+    call, _ = filled.calls(PROJECT, op_names=[f"weave:///{PROJECT}/op/Evaluation.evaluate:*"])
+    filled.patch_call(PROJECT, call["id"], op_name=f"weave:///{PROJECT}/op/RetryingEvaluation.evaluate:abc")
+    code, found = check(run)
+    assert (code, found["project"][0]) == (0, "ok")
+    assert "has 1 evaluation runs" in found["project"][1]
+    names = '["Evaluation.evaluate", "Evaluation-evaluate", "RetryingEvaluation.evaluate"]'
+    assert found["project"][1].endswith(f"To load them, set evaluate_ops to {names}")
+
+
 @pytest.mark.usefixtures("filled")
 def test_check_without_a_key(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_API_KEY")
