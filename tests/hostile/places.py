@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from typing import Any
 
-from tests.hostile.project import BEFORE, example_of, run_id_of, scorer_of
+from tests.hostile.project import BEFORE, example_of, refs, run_id_of, scorer_of
 from tests.hostile.strings import TEXTS, in_calls, is_note, is_unicode, stored, stored_name
 from tests.tables_of import Row, Tables
 from weave_eval.rows.flatten import leaves
@@ -32,7 +32,8 @@ def promised(text: str) -> Places:
         for place, value in {
             "display name": text or None,  # Weave itself takes an empty name for none
             "model": NAMES_IN_REFS.get(text, text),
-            "evaluation": re.split("[/:]", text)[0] or None,  # a name in a ref ends there, for Weave too
+            # A name in a ref ends there, for Weave too; what names nothing is no ref, but a name itself.
+            "evaluation": re.split("[/:]", text)[0] or refs(text, "")["self"],
             "run output": {text: text},
             "attributes": {text: text},
             "input": example_of(text),

@@ -15,9 +15,21 @@ from hypothesis import strategies as st
 
 from weave_eval.warehouse import duckdb_destination, postgres_destination
 
+
+class InUtf8(PostgresCredentials):
+    """dlt's, with what ours add: the encoding, and no blanks around a URL."""
+
+    def parse_native_representation(self, native_value: Any) -> None:
+        super().parse_native_representation(native_value.strip() if isinstance(native_value, str) else native_value)
+
+    def get_query(self) -> dict[str, Any]:
+        return {**super().get_query(), "client_encoding": "utf8"}
+
+
+InUtf8.__name__ = PostgresCredentials.__name__  # errors name the class
 PAIRS: list[tuple[type[ConnectionStringCredentials], type[ConnectionStringCredentials]]] = [
     (duckdb_destination.DuckDbCredentials, DuckDbCredentials),
-    (postgres_destination.PostgresCredentials, PostgresCredentials),
+    (postgres_destination.PostgresCredentials, InUtf8),
 ]
 HOSTS = ["localhost", "db.example.com", "10.0.0.1", "[::1]", "[2001:db8::7]", ""]
 PARTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -52,6 +64,7 @@ def connection_strings(draw: st.DrawFn) -> str:
 @example(native="postgresql://loader:p%40ss%3A%2Fword%25@localhost:5432/analytics")
 @example(native="postgresql://loader:p@ss:w/ord@localhost/analytics")
 @example(native="postgresql://löader:pässwörd✓@[::1]:5433/dätä?sslmode=require&connect_timeout=7&client_encoding=utf8")
+@example(native="postgresql://loader@localhost/analytics\n")
 @example(native="postgresql://localhost/a?options=-csearch_path%3Dx&options=-cb%3Dc")
 @example(native="duckdb:///weave_eval.duckdb")
 @example(native="duckdb:////var/lib/weave eval.duckdb?read_only=true")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -163,6 +164,22 @@ def test_the_models_error_counts_as_the_rules_say(gate: Gate, errors_as: str, dr
 def test_a_run_without_a_good_end_is_not_judged(gate: Gate, ids: dict[str, str], run: str, reason: str) -> None:
     code, found = gate(run, None, "--no-record", rules=COST)
     assert (code, found["reason"], found["checks"]) == (MISUSED, f"The run {ids[run]} {reason}", [])
+
+
+def test_a_newer_run_that_has_not_completed_is_not_passed_over_in_silence(
+    ids: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    latest = ["gate", "--run", "latest:helpdesk-large", "--evaluation", "support-faq", "--rules", "gate.toml"]
+    assert main([*latest, "--no-record"]) == MISUSED
+    said = (
+        f"latest:helpdesk-large leaves out a newer run, helpdesk-large (large, weekly) ({ids['large, weekly']}), which"
+    )
+    assert f"{said} has not ended. Nothing was judged." in capsys.readouterr().err
+    Path("gate.toml").write_text("[[rules]]\nmeasure = 'rows'\nmin = 1\n", encoding="utf-8")
+    assert main([*latest, "--no-record", "--last-completed", "--json"]) == DONE
+    out, err = capsys.readouterr()
+    assert f"{said} has not ended." in err
+    assert json.loads(out)["decision"] == "passed"
 
 
 def test_a_run_that_is_not_proven_is_not_judged(gate: Gate, ids: dict[str, str], folder: Path) -> None:
@@ -364,7 +381,8 @@ def test_decisions_are_written_beside_a_load(
     """While a load of the same project reads and writes everything, decision after decision is made."""
     trials = f"SELECT count(*), count(DISTINCT trial_id) FROM {postgres.table(in_postgres[-1], 'trials')}"
     before = postgres.rows(trials)
-    load = ("load", "--full", "--project", PROJECT, *in_postgres)
+    server = os.environ["WF_TRACE_SERVER_URL"]  # another one than that of `demo`
+    load = ("load", "--full", "--project", PROJECT, "--confirm-server", server, *in_postgres)
     capsys.readouterr()
     with subprocess.Popen([*WEAVE_EVAL, *load], stderr=subprocess.PIPE, text=True) as process:
         made = [gate("large, refunds again", None, *in_postgres, rules=COST)]
