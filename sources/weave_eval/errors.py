@@ -26,6 +26,12 @@ class WeaveEvalError(Exception):
     """Root of all errors that this package raises on purpose."""
 
 
+OUT_OF_MEMORY = (
+    "There was not enough memory. What was loaded is kept. Give the process more, or have it hold less at once: with "
+    "smaller values of package_bytes, parallelism, max_page_bytes or page_rows."
+)
+
+
 class SettingsError(WeaveEvalError):
     """A setting, option or profile is wrong or missing."""
 

@@ -220,6 +220,28 @@ def test_a_broken_netrc_is_passed_over(home: Path, text: str) -> None:
     assert api_key() == "second-key"
 
 
+def test_a_netrc_that_cannot_be_read_is_named(home: Path) -> None:
+    _write(home / ".netrc", "machine api.wandb.ai\n  login user\n  passwort the-secret\n")
+    (home / "_netrc").write_bytes(b"machine \xff\xfe\n")
+    with pytest.raises(MissingKeyError) as caught:
+        api_key()
+    assert f"{home / '.netrc'} cannot be understood from line 3 on." in str(caught.value)
+    assert "the-secret" not in str(caught.value)
+
+
+def test_without_a_home_a_sentence_says_what_to_do(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose user has neither HOME nor an entry in the list of users."""
+    assert home.exists()
+
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert app_base_url() == "https://api.wandb.ai"
+    with pytest.raises(MissingKeyError):
+        api_key()
+
+
 @pytest.mark.parametrize("blank", [" ", "\n"])
 def test_a_blank_key_counts_as_unset(home: Path, monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
     _write(home / ".netrc", _machine("api.wandb.ai", "dot-key"))

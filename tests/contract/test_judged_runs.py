@@ -52,14 +52,14 @@ def test_runs_are_found_by_name(loaded: Landing, sdk_snapshot: Snapshot) -> None
         (run,) = warehouse.starting_with(all_runs(warehouse)[3].run_id)
         assert run.run_id == all_runs(warehouse)[3].run_id
         assert warehouse.starting_with("%") == warehouse.starting_with("_") == []
-        completed = [each for each in all_runs(warehouse) if each.status == "completed" and each.model_name]
-        model = str(completed[0].model_name)
-        same = [each for each in completed if each.model_name == model]
+        named = [each for each in all_runs(warehouse) if each.model_name and not each.is_deleted]
+        model = str(named[0].model_name)
+        same = [each for each in named if each.model_name == model]
         newest_first = sorted(same, key=lambda each: each.started_at, reverse=True)
-        assert warehouse.completed(model) == newest_first
+        assert warehouse.of_model(model) == newest_first
         name = newest_first[-1].evaluation_name
-        assert warehouse.completed(model, name) == [each for each in newest_first if each.evaluation_name == name]
-        assert warehouse.completed("no such model") == []
+        assert warehouse.of_model(model, name) == [each for each in newest_first if each.evaluation_name == name]
+        assert warehouse.of_model("no such model") == []
     assert sdk_snapshot.ids
 
 

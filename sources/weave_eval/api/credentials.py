@@ -51,10 +51,13 @@ def api_key(given: str | None = None) -> str:
 
     Raises `MissingKeyError` without one, and `SettingsError` for one that cannot be a key.
     """
-    key = (given or "").strip() or os.environ.get("WANDB_API_KEY", "").strip() or (_netrc_key() or "").strip()
+    key = (given or "").strip() or os.environ.get("WANDB_API_KEY", "").strip()
+    broken: list[str] = []
+    key = key or (_netrc_key(broken) or "").strip()
     if not key:
+        unread = "".join(f" {text}" for text in broken)
         raise MissingKeyError(
-            "No W&B API key was found: not in WANDB_API_KEY, not in dlt's secrets, not in the netrc file. "
+            f"No W&B API key was found: not in WANDB_API_KEY, not in dlt's secrets, not in the netrc file.{unread} "
             f"Get one at {_KEY_PAGE} and set WANDB_API_KEY."
         )
     if not (key.isascii() and key.isprintable()) or " " in key:
@@ -65,13 +68,20 @@ def api_key(given: str | None = None) -> str:
     return key
 
 
-def _netrc_key() -> str | None:
+def _netrc_key(broken: list[str]) -> str | None:
+    """The netrc file's key; files that cannot be read are named in `broken`, without what they hold."""
     own = _host(app_base_url())
     hosts = _CLOUD_LOGINS if own in _CLOUD_HOSTS else (own,)
     for path in _netrc_files():
         try:
             found = netrc.netrc(str(path))
-        except (OSError, netrc.NetrcParseError):
+        except FileNotFoundError:
+            continue
+        except netrc.NetrcParseError as error:
+            broken.append(f"{path} cannot be understood from line {error.lineno} on.")
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            broken.append(f"{path} cannot be read ({type(error).__name__}).")
             continue
         for entry in map(found.authenticators, hosts):
             if entry and entry[2]:
@@ -84,13 +94,24 @@ def _host(url: str) -> str:
 
 
 def _netrc_files() -> list[Path]:
-    named = os.environ.get("NETRC")
-    return [Path(named).expanduser()] if named else [Path.home() / ".netrc", Path.home() / "_netrc"]
+    named, home = os.environ.get("NETRC"), _home()
+    if named:
+        return [Path(os.path.expanduser(named))]  # noqa: PTH111 - that of pathlib fails where there is no home
+    return [home / name for name in (".netrc", "_netrc")] if home else []
+
+
+def _home() -> Path | None:
+    """The user's home folder; None in a container whose user has no entry and no HOME."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
 
 
 def _setting(name: str) -> str | None:
-    config_dir = Path(os.environ.get("WANDB_CONFIG_DIR") or Path.home() / ".config" / "wandb")
-    for path in (Path("wandb") / "settings", config_dir / "settings"):
+    home, named = _home(), os.environ.get("WANDB_CONFIG_DIR")
+    folders = [Path("wandb"), *([Path(named)] if named else [home / ".config" / "wandb"] if home else [])]
+    for path in (folder / "settings" for folder in folders):
         parser = configparser.ConfigParser(interpolation=None)
         try:
             parser.read(path, encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ..errors import WeaveEvalError
 from .console import Console
@@ -15,7 +15,8 @@ class Command(NamedTuple):
     """A command of the command line.
 
     `run` prints to the console and returns the exit code. A `WeaveEvalError` that it raises is printed, and
-    `exit_code` says which exit code it leads to.
+    `exit_code` says which exit code it leads to. `leaves` is what it is run for: rows that it loads, a decision, or
+    what it prints and writes.
     """
 
     name: str
@@ -24,3 +25,4 @@ class Command(NamedTuple):
     add_options: Callable[[ArgumentParser], None]
     run: Callable[[Console, Namespace], int]
     exit_code: Callable[[WeaveEvalError], int] = exit_code
+    leaves: Literal["rows", "decision", "output"] = "output"

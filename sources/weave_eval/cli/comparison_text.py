@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -26,10 +28,16 @@ _NAMES = {
 }
 
 
-def print_comparison(found: Comparison, contents: Mapping[str, Content], count: int) -> None:
-    """Prints a comparison to stdout, with at most `count` rows of each kind."""
-    is_terminal = sys.stdout.isatty()
-    console = Console(width=None if is_terminal else WIDTH_OF_A_FILE, highlight=False, soft_wrap=not is_terminal)
+def comparison_text(found: Comparison, contents: Mapping[str, Content], count: int) -> str:
+    """A comparison as stdout shows it, with at most `count` rows of each kind."""
+    drawn, is_terminal = io.StringIO(), sys.stdout.isatty()
+    console = Console(
+        file=drawn,
+        force_terminal=is_terminal,
+        width=shutil.get_terminal_size().columns if is_terminal else WIDTH_OF_A_FILE,
+        highlight=False,
+        soft_wrap=not is_terminal,
+    )
     console.print("\n".join(_headings(found)))
     for obstacle in found.obstacles:
         console.print(f"[yellow]warning:[/] {_shown(obstacle.text)}")
@@ -39,6 +47,7 @@ def print_comparison(found: Comparison, contents: Mapping[str, Content], count: 
         console.print(_measurements_table(found.measurements))
     for line in (*_regressions(found, contents, count), *_flaky(found, contents, count)):
         console.print(line)
+    return drawn.getvalue().rstrip("\n")
 
 
 def _headings(found: Comparison) -> Iterator[str]:

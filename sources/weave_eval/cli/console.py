@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..weave.sanitize import Changes, clean
@@ -24,12 +27,16 @@ def visible(text: str) -> str:
 
 
 class Console:
-    """Log lines go to stderr; JSON, one object per line, goes to stdout. `is_quiet` leaves only warnings and errors."""
+    """Log lines go to stderr; JSON, one object per line, goes to stdout. `is_quiet` leaves only warnings and errors.
+
+    What cannot be written ends nothing: `unwritten` is why an answer on stdout was not, if one was not.
+    """
 
     def __init__(self, *, is_json: bool = False, is_quiet: bool = False):
         self._is_json = is_json
         self._is_quiet = is_quiet
         self._is_terminal = sys.stderr.isatty()
+        self.unwritten: OSError | None = None
 
     def result(self, fields: dict[str, Any], sentence: str) -> None:
         """The outcome of one project: a sentence for people, its fields for machines."""
@@ -46,6 +53,10 @@ class Console:
         """Text that was asked for."""
         self._line(text, sys.stdout)
 
+    def drawn(self, text: str) -> None:
+        """Text that was asked for, with the codes by which a terminal shows it in colours."""
+        self._write(text, sys.stdout)
+
     def warning(self, text: str) -> None:
         """Something that was noticed and dealt with."""
         self._note("warning", text if self._is_json else visible(text))
@@ -61,7 +72,15 @@ class Console:
             self._line(f"{level}: {text}", sys.stderr)
 
     def _line(self, text: str, stream: Any) -> None:
-        print("\n".join(map(visible, text.split("\n"))), file=stream, flush=True)
+        self._write("\n".join(map(visible, text.split("\n"))), stream)
+
+    def _write(self, text: str, stream: Any) -> None:
+        try:
+            print(text, file=stream, flush=True)
+        except OSError as error:  # a full disk, or a reader that stopped reading
+            if stream is sys.stdout:
+                self.unwritten = error
+            discard(stream)
 
     @contextmanager
     def progress(self, project: str) -> Iterator[Progress]:
@@ -76,6 +95,22 @@ class Console:
                 bar.update(done - bar.n)
 
             yield show
+
+
+def discard(stream: Any) -> None:
+    """Lets whatever is still to be written to a stream that cannot be written to vanish."""
+    with suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def make_writable() -> None:
+    """Gives the process streams that take every text: what their encoding lacks is escaped, a closed one discards."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def json_text(value: Any) -> str:

@@ -13,8 +13,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Thread
 from types import FrameType
@@ -33,14 +33,16 @@ class Interruption(BaseException):
 
 
 @contextmanager
-def interruptions(*, is_json: bool = False) -> Iterator[None]:
+def interruptions(*, is_json: bool = False, is_loading: bool = True) -> Iterator[None]:
     """Inside, SIGINT and SIGTERM unwind the main thread, say so on stderr, and end the process.
 
+    What it says depends on whether the command `is_loading`.
     If the unwinding exceeds a grace period it is cut short; a second signal ends the process at once.
     """
     receiver, sender = socket.socketpair()
     sender.settimeout(0)
-    Thread(target=_end_after_grace, args=(receiver, is_json), daemon=True).start()
+    leave = partial(_leave, is_json=is_json, is_loading=is_loading)
+    Thread(target=_end_after_grace, args=(receiver, leave), daemon=True).start()
     wakeup = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     arrived: list[int] = []
     handlers = {number: signal.signal(number, partial(_interrupt, arrived)) for number in _EXIT_CODES}
@@ -48,7 +50,7 @@ def interruptions(*, is_json: bool = False) -> Iterator[None]:
         yield
     finally:
         if arrived:  # even if the unwinding ended in another error: dlt's contexts raise their own meanwhile
-            _leave(arrived[0], is_json=is_json)
+            leave(arrived[0])
         for number, handler in handlers.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(wakeup)
@@ -66,20 +68,22 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - a 
     os._exit(_EXIT_CODES[signal.Signals(number)])
 
 
-def _end_after_grace(receiver: socket.socket, is_json: bool) -> None:  # noqa: FBT001 - an argument of a thread
+def _end_after_grace(receiver: socket.socket, leave: Callable[[int], NoReturn]) -> None:
     """Waits for a signal's number, which Python writes even while the main thread is inside a driver."""
     with receiver:
         number = receiver.recv(1)
     if number:
         time.sleep(GRACE_SECONDS)
-        _leave(number[0], is_json=is_json)
+        leave(number[0])
 
 
-def _leave(number: int, *, is_json: bool) -> NoReturn:
+def _leave(number: int, *, is_json: bool, is_loading: bool) -> NoReturn:
     """Ends the process at once: an orderly exit would wait for answers that are still on their way."""
     code = _EXIT_CODES[signal.Signals(number)]
-    text = f"{_WORDS[code]}: what was loaded is kept, and the next load continues from there."
-    sys.stderr.write((json.dumps({"level": "error", "message": text}) if is_json else text) + "\n")
-    sys.stderr.flush()
-    sys.stdout.flush()
+    kept = ": what was loaded is kept, and the next load continues from there" if is_loading else ""
+    text = f"{_WORDS[code]}{kept}."
+    with suppress(OSError, ValueError):
+        sys.stderr.write((json.dumps({"level": "error", "message": text}) if is_json else text) + "\n")
+        sys.stderr.flush()
+        sys.stdout.flush()
     os._exit(code)

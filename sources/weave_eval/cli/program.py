@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import gc
-import os
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from ..errors import WeaveEvalError
+from ..errors import OUT_OF_MEMORY, WeaveEvalError
 from ..reading.garbage_collection import rare_garbage_collection
-from .console import Console
-from .exit_codes import MISUSED, UNREAD
+from .console import Console, make_writable
+from .exit_codes import FAILED, MISUSED, UNREAD
 from .footprint import reduce_footprint
 from .interruption import interruptions
 from .parser import parser
@@ -19,6 +17,7 @@ from .parser import parser
 
 def program() -> int:
     """The process that a shell starts."""
+    make_writable()
     options = parser().parse_args()
     reduce_footprint()
     try:
@@ -35,14 +34,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: Namespace) -> int:
     console = Console(is_json=options.json, is_quiet=options.quiet)
-    with interruptions(is_json=options.json):
+    with interruptions(is_json=options.json, is_loading=options.command.leaves == "rows"):
         try:
-            return _answer(console, options)
+            return _answered(console, options, _answer(console, options))
         except WeaveEvalError as error:
             console.error(str(error))
             return int(options.command.exit_code(error))
-        except BrokenPipeError:
-            return _unread()
+        except MemoryError:
+            console.error(OUT_OF_MEMORY)
+            return FAILED
         except Exception as error:
             if not _is_misconfiguration(error):
                 raise
@@ -53,15 +53,17 @@ def _answer(console: Console, options: Namespace) -> int:
     from .libraries import quieten_libraries
 
     quieten_libraries(console)
-    code = int(options.command.run(console, options))
-    sys.stdout.flush()
-    return code
+    return int(options.command.run(console, options))
 
 
-def _unread() -> int:
-    """Discards what is left of the output, which nobody reads any more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return UNREAD
+def _answered(console: Console, options: Namespace, code: int) -> int:
+    """The exit code of a command that ended with `code`: what was done is done, even if it could not be said."""
+    if console.unwritten is None or options.command.leaves != "output":
+        return code
+    if isinstance(console.unwritten, BrokenPipeError):
+        return UNREAD
+    console.error(f"The answer could not be written to stdout: {console.unwritten.strerror}.")
+    return code or FAILED
 
 
 def _is_misconfiguration(error: Exception) -> bool:

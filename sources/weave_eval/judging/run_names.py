@@ -1,4 +1,4 @@
-"""How runs are named: by id, by the start of an id, or as the newest run of a model."""
+"""How runs are named: by id, by the start of an id, or as the newest completed run of a model."""
 
 from __future__ import annotations
 
@@ -49,12 +49,21 @@ def find_run(source: RunSource, name: str, evaluation: str | None = None, beside
     return found[0]
 
 
+def newer_runs(source: RunSource, name: str, found: RunFacts, evaluation: str | None = None) -> list[RunFacts]:
+    """The runs that `latest:MODEL` passed over for the one that was found: newer ones that have not completed."""
+    if not name.startswith(LATEST):
+        return []
+    runs = source.of_model(name.removeprefix(LATEST), evaluation)
+    return [run for run in runs if run.project_id == found.project_id and run.started_at > found.started_at]
+
+
 def _latest(source: RunSource, model: str, evaluation: str | None, beside: RunFacts | None) -> RunFacts:
     wanted = evaluation or (beside.evaluation_name if beside else None)
     found = [
         run
-        for run in source.completed(model, wanted)
-        if beside is None or (run.run_id != beside.run_id and run.project_id == beside.project_id)
+        for run in source.of_model(model, wanted)
+        if run.status == "completed"
+        and (beside is None or (run.run_id != beside.run_id and run.project_id == beside.project_id))
     ]
     if not found:
         where = f" of the evaluation {wanted!r}" if wanted else ""

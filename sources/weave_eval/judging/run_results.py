@@ -165,8 +165,8 @@ class RunSource(Protocol):
     def starting_with(self, prefix: str) -> list[RunFacts]:
         """The runs whose id starts so; one alone if it is the whole id."""
 
-    def completed(self, model_name: str, evaluation_name: str | None = None) -> list[RunFacts]:
-        """The runs of a model (on an evaluation) that have ended without failing and are not deleted, newest first."""
+    def of_model(self, model_name: str, evaluation_name: str | None = None) -> list[RunFacts]:
+        """The runs of a model (on an evaluation) that are not deleted, newest first."""
 
     def results(self, run: RunFacts) -> RunResults:
         """The trials of a run."""

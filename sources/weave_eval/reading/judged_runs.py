@@ -56,9 +56,9 @@ class ApiRuns:
             return [self._facts(run) for run in self._list(RunFilter(run_ids=(prefix,)))]
         return [self._facts(run) for run in self._listed if run.run_id.startswith(prefix)]
 
-    def completed(self, model_name: str, evaluation_name: str | None = None) -> list[RunFacts]:
-        """The completed runs of a model, on an evaluation if one is named, newest first."""
-        runs = [run for run in self._listed if run.model_name == model_name and run.status == "completed"]
+    def of_model(self, model_name: str, evaluation_name: str | None = None) -> list[RunFacts]:
+        """The runs of a model, on an evaluation if one is named, newest first."""
+        runs = [run for run in self._listed if run.model_name == model_name]
         found = [self._facts(run) for run in sorted(runs, key=lambda run: run.started_at, reverse=True)]
         return [run for run in found if evaluation_name in (None, run.evaluation_name)]
 

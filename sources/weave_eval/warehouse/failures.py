@@ -22,7 +22,15 @@ from dlt.extract.exceptions import ResourceExtractionError
 from dlt.pipeline.exceptions import PipelineConfigMissing, PipelineStepFailed
 
 from ..api.redaction import redacted
-from ..errors import BusyError, DefectError, DestinationError, SettingsError, WeaveEvalError, causes
+from ..errors import (
+    OUT_OF_MEMORY,
+    BusyError,
+    DefectError,
+    DestinationError,
+    SettingsError,
+    WeaveEvalError,
+    causes,
+)
 from .profiles import Profile
 
 _PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*):\S+@")
@@ -44,8 +52,8 @@ def destination_errors(profile: Profile) -> Iterator[None]:
 
 
 @contextmanager
-def busy_if_in_use(profile: Profile) -> Iterator[None]:
-    """Turns the error about a file that is in use into `BusyError`, which says so in a sentence."""
+def busy_if_in_use(profile: Profile, undone: str = "Nothing was done") -> Iterator[None]:
+    """Turns the error about a file that is in use into `BusyError`, which says so, and what is `undone`."""
     try:
         yield
     except DestinationError as error:
@@ -55,7 +63,7 @@ def busy_if_in_use(profile: Profile) -> Iterator[None]:
         who = f" ({holder})" if holder else ""
         raise BusyError(
             f"The {profile.warehouse.title} file of the destination {profile.name!r} is open in another program{who}, "
-            "such as a load. Nothing was done; run again later."
+            f"such as a load. {undone}; run again later."
         ) from None
 
 
@@ -89,6 +97,8 @@ def _known(cause: BaseException, profile: Profile) -> WeaveEvalError | None:
         return _unusable(cause, profile)
     if isinstance(cause, OSError) and is_out_of_room(cause):
         return _full(cause)
+    if isinstance(cause, MemoryError):
+        return WeaveEvalError(OUT_OF_MEMORY)
     return None
 
 
@@ -160,4 +170,5 @@ def one_line(error: BaseException, secrets: Iterable[str] = ()) -> str:
     """An error's text as one sentence on one line, without passwords."""
     text = redacted(str(error), secrets)
     text = " ".join(text.split()) or type(error).__name__
-    return _PASSWORD_IN_URL.sub(r"\1:***@", text)[:_LONGEST].rstrip(".") + "."
+    shown = _PASSWORD_IN_URL.sub(r"\1:***@", text)[:_LONGEST].rstrip(".")
+    return shown if shown.endswith(("!", "?")) else f"{shown}."

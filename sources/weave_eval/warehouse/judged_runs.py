@@ -53,10 +53,10 @@ class WarehouseRuns:
         found = self._facts(select_facts(runs).where(func.substr(runs.c.run_id, 1, len(prefix)) == prefix))
         return [run for run in found if run.run_id == prefix] or found
 
-    def completed(self, model_name: str, evaluation_name: str | None = None) -> list[RunFacts]:
-        """The completed runs of a model that are not deleted, on an evaluation if one is named, newest first."""
+    def of_model(self, model_name: str, evaluation_name: str | None = None) -> list[RunFacts]:
+        """The runs of a model that are not deleted, on an evaluation if one is named, newest first."""
         runs = self._tables["evaluation_runs"]
-        is_wanted = (runs.c.model_name == model_name) & (runs.c.status == "completed") & runs.c.deleted_at.is_(None)
+        is_wanted = (runs.c.model_name == model_name) & runs.c.deleted_at.is_(None)
         if evaluation_name is not None:
             is_wanted &= runs.c.evaluation_name == evaluation_name
         return self._facts(select_facts(runs).where(is_wanted))

@@ -143,6 +143,10 @@ class _Client(PostgresClient):
 class PostgresCredentials(configuration.PostgresCredentials, PortedConnectionString):
     """dlt's; errors name the class, so it is called the same."""
 
+    def parse_native_representation(self, native_value: Any) -> None:
+        """Takes a URL, also with the line break that a file with a secret ends in."""
+        super().parse_native_representation(native_value.strip() if isinstance(native_value, str) else native_value)
+
     def get_query(self) -> dict[str, Any]:
         """The parameters of every connection: all of them speak UTF-8, whatever PGCLIENTENCODING says."""
         return {**super().get_query(), "client_encoding": "utf8"}

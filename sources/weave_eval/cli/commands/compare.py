@@ -52,7 +52,7 @@ def _add_options(parser: ArgumentParser) -> None:
 
 def _run(console: Console, options: Namespace) -> int:
     """Compares two runs row by row and prints the differences."""
-    from ..comparison_text import print_comparison, shown_rows
+    from ..comparison_text import comparison_text, shown_rows
 
     with run_source(options) as source:
         found = _compare(source, options)
@@ -61,7 +61,7 @@ def _run(console: Console, options: Namespace) -> int:
         shown = {digest: {"inputs": each.inputs, "outputs": each.outputs} for digest, each in contents.items()}
         console.text(json_text({**found.as_dict(), "contents": shown}))
     else:
-        print_comparison(found, contents, options.rows)
+        console.drawn(comparison_text(found, contents, options.rows))
     return DONE
 
 

@@ -39,5 +39,10 @@ def _run(console: Console, options: Namespace) -> int:
 
 
 COMMAND = Command(
-    "demo", "load a recorded project into a DuckDB file; no account needed", _EXAMPLES, _add_options, _run
+    "demo",
+    "load a recorded project into a DuckDB file; no account needed",
+    _EXAMPLES,
+    _add_options,
+    _run,
+    leaves="rows",
 )

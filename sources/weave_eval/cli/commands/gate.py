@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from ..run_source import add_run_source, run_source
 if TYPE_CHECKING:
     from ...judging.gate import Decision
     from ...judging.rules import Rules
-    from ...judging.run_results import Content, RunSource
+    from ...judging.run_results import Content, RunFacts, RunResults, RunSource
     from ...warehouse.profiles import Profile
 
 _EXAMPLES = """\
@@ -37,6 +37,11 @@ def _add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--run", required=True, help="the run to judge: its id, the start of its id, or latest:MODEL")
     parser.add_argument("--baseline", metavar="RUN", help="the run to compare it with, given in the same way")
     parser.add_argument("--rules", required=True, metavar="FILE", help="TOML file with the rules")
+    parser.add_argument(
+        "--last-completed",
+        action="store_true",
+        help="with latest:MODEL, judge the newest run that completed, although a newer one failed or still runs",
+    )
     add_run_source(parser)
     parser.add_argument("--no-record", action="store_true", help="do not record the decision in gate_decisions")
     parser.add_argument("--junit", metavar="FILE", help="write the checks as JUnit XML")
@@ -61,7 +66,7 @@ def _gate(console: Console, options: Namespace, rules: Rules, destination: Profi
     from ..decision_text import decision_text
 
     with run_source(options) as source:
-        decision, contents = _decide(source, options, rules)
+        decision, contents = _decide(console, source, options, rules)
     fields = decision.as_dict()
     _write_reports(decision, options)
     try:
@@ -72,10 +77,12 @@ def _gate(console: Console, options: Namespace, rules: Rules, destination: Profi
     return EXIT_CODES[decision.verdict]
 
 
-def _decide(source: RunSource, options: Namespace, rules: Rules) -> tuple[Decision, Mapping[str, Content]]:
+def _decide(
+    console: Console, source: RunSource, options: Namespace, rules: Rules
+) -> tuple[Decision, Mapping[str, Content]]:
     """The decision, and the contents of the rows that broke a rule."""
     from ...judging.gate import judge
-    from ...judging.run_names import find_pair, find_run
+    from ...judging.run_names import find_pair, find_run, newer_runs
 
     baseline = None
     if options.baseline:
@@ -83,9 +90,28 @@ def _decide(source: RunSource, options: Namespace, rules: Rules) -> tuple[Decisi
         baseline = source.results(before)
     else:
         after = find_run(source, options.run, options.evaluation)
+    _pass_over(console, options, newer_runs(source, options.run, after, options.evaluation or _evaluation_of(baseline)))
     decision = judge(rules, source.results(after), baseline)
     digests = [digest for check in decision.checks if check.outcome == "failed" for digest in check.row_digests]
     return decision, source.contents([decision.run], digests)
+
+
+def _evaluation_of(results: RunResults | None) -> str | None:
+    return results.run.evaluation_name if results else None
+
+
+def _pass_over(console: Console, options: Namespace, newer: Sequence[RunFacts]) -> None:
+    """Says which newer runs are not judged. Raises `SettingsError` unless that is wanted."""
+    if not newer:
+        return
+    newest = newer[0]
+    state = {"failed": "failed", "running": "has not ended"}.get(newest.status, newest.status)
+    text = f"{options.run} leaves out a newer run, {newest.label} ({newest.run_id}), which {state}"
+    if not options.last_completed:
+        raise SettingsError(
+            f"{text}. Nothing was judged. Judge it by its id, or give --last-completed to judge the one before."
+        )
+    console.warning(f"{text}.")
 
 
 def _read_rules(path: Path) -> Rules:
@@ -122,7 +148,7 @@ def _record(destination: Profile, decision: Decision, options: Namespace) -> str
     from ...times import utc_now
     from ...warehouse.failures import busy_if_in_use
 
-    with busy_if_in_use(destination):
+    with busy_if_in_use(destination, "The decision was not recorded"):
         return record_decision(destination, decision, utc_now(), "api" if options.from_api else "warehouse")
 
 
@@ -145,4 +171,6 @@ def _write(name: str, text: str) -> None:
         raise SettingsError(f"{name} cannot be written: {error}.") from None
 
 
-COMMAND = Command("gate", "judge a run by rules, and fail if it breaks one", _EXAMPLES, _add_options, _run, _exit_code)
+COMMAND = Command(
+    "gate", "judge a run by rules, and fail if it breaks one", _EXAMPLES, _add_options, _run, _exit_code, "decision"
+)

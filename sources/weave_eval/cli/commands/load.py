@@ -93,4 +93,4 @@ def _show_plan(console: Console, options: Namespace, settings: Settings, destina
     return DONE
 
 
-COMMAND = Command("load", "load what is new or changed in a project", _EXAMPLES, _add_options, _run)
+COMMAND = Command("load", "load what is new or changed in a project", _EXAMPLES, _add_options, _run, leaves="rows")

@@ -69,4 +69,6 @@ def _text(findings: Findings, traffic: dict[str, int]) -> str:
     return f"{findings.project}: {findings.runs_listed} runs compared, {differing}, {traffic['requests']} requests"
 
 
-COMMAND = Command("verify", "compare all runs with the warehouse and repair it", _EXAMPLES, _add_options, _run)
+COMMAND = Command(
+    "verify", "compare all runs with the warehouse and repair it", _EXAMPLES, _add_options, _run, leaves="rows"
+)
