@@ -53,7 +53,7 @@ class ApiError(WeaveEvalError):
 class TransientApiError(ApiError):
     """The request failed although it was retried; a later one may succeed.
 
-    `pause` is for how many seconds the API asks to be left alone.
+    `pause` is for how many seconds the API asks to be left alone, where that is too long to wait.
     """
 
     pause: float = 0.0

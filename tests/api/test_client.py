@@ -446,6 +446,12 @@ def test_a_pause_beyond_the_retry_budget_is_not_waited_for(server: Server) -> No
     assert (len(server.seen), limiter.pauses) == (1, [])
 
 
+def test_what_is_too_heavy_stays_so_with_a_pause_beyond_the_retry_budget(server: Server) -> None:
+    server.script = [refusal(504, "too much", Retry_After="3600")]
+    error = _fail(_client(server.url), max_bytes=999)
+    assert (type(error), len(server.seen)) == (TooHeavyError, 1)
+
+
 def test_long_pauses_are_told_once(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     server.script = [*[refusal(429, "slow down", Retry_After="40")] * 3, reply()]
     _count(_client(server.url, replace(PATIENCE, retry_budget=100.0)))

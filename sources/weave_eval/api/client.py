@@ -222,7 +222,7 @@ class WeaveClient:
             raise error
         self.traffic.add(throttled=1)
         if isinstance(error, TransientApiError) and time.monotonic() + pause >= tries.until:
-            error = TransientApiError(
+            error = type(error)(
                 f"{error} The API asks to be left alone for {pause:.0f} s, which is more than is left of "
                 f"retry_budget_seconds ({self._patience.retry_budget:.0f}). Load again after that.",
                 error.status,

@@ -36,7 +36,7 @@ class CuttableAdapter(HTTPAdapter):
     """Makes such connections, at most `most` at a time to one host."""
 
     def __init__(self, most: int):
-        self._opened: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
+        self._opened: weakref.WeakSet[Any] = weakref.WeakSet()
         super().__init__(pool_connections=1, pool_maxsize=most)
 
     def init_poolmanager(self, *rest: Any, **options: Any) -> None:
@@ -64,14 +64,14 @@ class CuttableAdapter(HTTPAdapter):
             ConnectionCls = _PlainConnection
 
             def _new_conn(self) -> Any:
-                opened.add(made := super()._new_conn())  # type: ignore[arg-type]
+                opened.add(made := super()._new_conn())
                 return made
 
         class Encrypted(HTTPSConnectionPool):
             ConnectionCls = _EncryptedConnection
 
             def _new_conn(self) -> Any:
-                opened.add(made := super()._new_conn())  # type: ignore[arg-type]
+                opened.add(made := super()._new_conn())
                 return made
 
         manager.pool_classes_by_scheme = {"http": Plain, "https": Encrypted}

@@ -39,21 +39,20 @@ def retrying(
     """Makes a call again while its error may pass, the budget lasts and nobody has `ended` it.
 
     Where the answer `is_bounded`, one that is too heavy ends it at once: it would be again. What may fail every time
-    is tried a few times only if the caller `has_alternative`. A pause that the API asks for is counted before it is
-    kept. `on_retry` is called before each further attempt.
+    is tried a few times only if the caller `has_alternative`. An error with a pause that is too long to wait ends it
+    too. `on_retry` is called before each further attempt.
     """
 
     def gives_up(state: RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
-        if ended.is_set():
+        if ended.is_set() or (isinstance(error, TransientApiError) and error.pause):
             return True
         is_heavy = isinstance(error, TooHeavyError)
         if is_heavy and is_bounded:
             return True
         is_hopeless = is_heavy or (has_alternative and isinstance(error, ApiError) and may_persist(error))
         attempts = _FEW_ATTEMPTS if is_hopeless else patience.max_attempts or state.attempt_number + 1
-        pause = error.pause if isinstance(error, TransientApiError) else 0.0
-        return state.attempt_number >= attempts or (state.seconds_since_start or 0.0) + pause >= patience.retry_budget
+        return state.attempt_number >= attempts or (state.seconds_since_start or 0.0) >= patience.retry_budget
 
     return Retrying(
         retry=retry_if_exception_type(TransientApiError),
