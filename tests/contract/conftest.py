@@ -56,8 +56,17 @@ def loaded(
         yield landing
 
 
-def new_landing(warehouse: Warehouse, server: WeaveServer, folder: Path) -> Iterator[Landing]:
+def found_landing(
+    warehouse: Warehouse, server: WeaveServer, folder: Path, patch: pytest.MonkeyPatch, project: str
+) -> Iterator[Landing]:
+    """An empty dataset, which the command line finds, as it finds the server; dropped when it was used."""
+    for variable, value in {**warehouse.environment, **server.environment()}.items():
+        patch.setenv(variable, value)
+    yield from new_landing(warehouse, server, folder, project)
+
+
+def new_landing(warehouse: Warehouse, server: WeaveServer, folder: Path, project: str = PROJECT) -> Iterator[Landing]:
     """An empty dataset, dropped when it was used."""
-    landing = Landing(server, PROJECT, folder, warehouse, warehouse.new_dataset())
+    landing = Landing(server, project, folder, warehouse, warehouse.new_dataset())
     yield landing
     warehouse.drop(landing.dataset)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.conftest import found_landing
 from tests.contract.place import Landing
 from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
@@ -28,10 +29,7 @@ def landing(
     postgres: Warehouse, server: WeaveServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Landing]:
     """An empty dataset in Postgres, which the command line finds, as it finds the server."""
-    for variable, value in {**postgres.environment, **server.environment()}.items():
-        monkeypatch.setenv(variable, value)
-    yield (made := Landing(server, PROJECTS[0], tmp_path, postgres, postgres.new_dataset()))
-    postgres.drop(made.dataset)
+    yield from found_landing(postgres, server, tmp_path, monkeypatch, PROJECTS[0])
 
 
 def arguments(landing: Landing, project: str, *more: str) -> list[str]:

@@ -17,7 +17,7 @@ import psycopg2  # type: ignore[import-untyped]
 import pytest
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
-from tests.contract.conftest import new_landing
+from tests.contract.conftest import found_landing, new_landing
 from tests.contract.place import Landing
 from tests.stand_ins.fixtures import duckdb_file
 from tests.stand_ins.warehouse import Warehouse
@@ -240,13 +240,10 @@ def landing(
     postgres: Warehouse, server: WeaveServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Landing]:
     """A dataset in Postgres with two runs, which the command line finds, as it finds the server."""
-    for variable, value in {**postgres.environment, **server.environment()}.items():
-        monkeypatch.setenv(variable, value)
-    made = Landing(server, PROJECT, tmp_path, postgres, postgres.new_dataset())
-    server.bulk(PROJECT, runs=2, rows=3, trials=2, scorers=2)
-    assert made.load().report.warnings == []
-    yield made
-    postgres.drop(made.dataset)
+    for made in found_landing(postgres, server, tmp_path, monkeypatch, PROJECT):
+        server.bulk(PROJECT, runs=2, rows=3, trials=2, scorers=2)
+        assert made.load().report.warnings == []
+        yield made
 
 
 @contextmanager

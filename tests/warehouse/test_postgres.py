@@ -16,6 +16,7 @@ from dlt.common.libs.sql_alchemy_shims import make_url
 from dlt.common.schema.utils import new_table
 from dlt.destinations.exceptions import DatabaseTransientException
 
+from tests.contract.conftest import found_landing
 from tests.contract.place import Landing
 from tests.loads import LiveRun
 from tests.processes import wait_for
@@ -40,10 +41,7 @@ def landing(
     postgres: Warehouse, server: WeaveServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Landing]:
     """An empty dataset, which the command line finds, as it finds the server."""
-    for variable, value in {**postgres.environment, **server.environment()}.items():
-        monkeypatch.setenv(variable, value)
-    yield (made := Landing(server, PROJECT, tmp_path, postgres, postgres.new_dataset()))
-    postgres.drop(made.dataset)
+    yield from found_landing(postgres, server, tmp_path, monkeypatch, PROJECT)
 
 
 Said = tuple[int, str]

@@ -25,11 +25,16 @@ def run_obstacles(run: RunFacts) -> Iterator[Obstacle]:
     if run.is_deleted:
         yield Obstacle("status", f"The run {run.run_id} was deleted in Weave.")
     elif run.status != "completed":
-        yield Obstacle("status", f"The run {run.run_id} {_STATUS.get(run.status, f'is {run.status}')}.")
+        yield Obstacle("status", f"The run {run.run_id} {ending(run)}.")
     if run.is_reconciled is None:
         yield Obstacle("reconciliation", f"The run {run.run_id} has not been compared with what Weave reports.")
     elif not run.is_reconciled:
         yield Obstacle("reconciliation", f"The run {run.run_id} does not match what Weave reports.")
+
+
+def ending(run: RunFacts) -> str:
+    """How a run that has not completed ended, if it did."""
+    return _STATUS.get(run.status, f"is {run.status}")
 
 
 _STATUS = {

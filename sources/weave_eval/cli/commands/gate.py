@@ -102,11 +102,12 @@ def _evaluation_of(results: RunResults | None) -> str | None:
 
 def _pass_over(console: Console, options: Namespace, newer: Sequence[RunFacts]) -> None:
     """Says which newer runs are not judged. Raises `SettingsError` unless that is wanted."""
+    from ...judging.comparability import ending
+
     if not newer:
         return
     newest = newer[0]
-    state = {"failed": "failed", "running": "has not ended"}.get(newest.status, newest.status)
-    text = f"{options.run} leaves out a newer run, {newest.label} ({newest.run_id}), which {state}"
+    text = f"{options.run} leaves out a newer run, {newest.label} ({newest.run_id}), which {ending(newest)}"
     if not options.last_completed:
         raise SettingsError(
             f"{text}. Nothing was judged. Judge it by its id, or give --last-completed to judge the one before."
