@@ -32,6 +32,7 @@ class Program:
             **self.environment,
             "WF_TRACE_SERVER_URL": api.url,
             "WANDB_API_KEY": "key",
+            "SOURCES__WEAVE_EVAL__CONFIRM_SERVER": api.url,  # each server has another port
         }
         command = self.command(api.url, place)
         return measure(command, environment, place.folder, api, destination.cpu_seconds)

@@ -75,7 +75,7 @@ def test_an_edit_changes_the_latest_runs_alone(api: RunningApi, tmp_path: Path) 
     load(api, tmp_path)
     unchanged = load(api, tmp_path)
     with running_api(replace(SHAPE, changed=2, edit=1)) as edited:
-        changed = load(edited, tmp_path)
+        changed = load(edited, tmp_path, confirm_server=edited.url)
         again = load(edited, tmp_path)
 
     assert (unchanged.status, changed.report.reasons, again.status) == ("unchanged", {"changed": 2}, "unchanged")

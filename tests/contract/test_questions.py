@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from tests.contract.place import EPOCH_FOR_NULL
-from tests.documentation import blocks
+from tests.documentation import DOCS, README, blocks
 from tests.stand_ins.fixtures import duckdb_file
 from tests.stand_ins.warehouse import Warehouse
 from weave_eval.cli.program import main
 
-QUESTIONS = blocks("sql")
+QUESTIONS = blocks("sql", README, DOCS / "questions.md")
 OF_THIS_MOMENT = {
     "days_since_last_run": "last_started_at",
     "days_since_sync": "run_count",

@@ -178,6 +178,7 @@ def test_a_server_that_cannot_be_reached(
     with faulty_proxy(landing.server) as other:
         port = int(other.url.rsplit(":", 1)[1])
     monkeypatch.setenv("WF_TRACE_SERVER_URL", other.url)
+    monkeypatch.setenv("SOURCES__WEAVE_EVAL__RETRY_BUDGET_SECONDS", "1")
     assert load(landing) == FAILED
     assert capsys.readouterr().err.count("cannot be reached (ConnectionRefusedError)") == 2
     with faulty_proxy(landing.server, port):

@@ -18,6 +18,7 @@ from dlt.destinations.exceptions import DatabaseTransientException
 
 from tests.contract.conftest import found_landing
 from tests.contract.place import Landing
+from tests.documentation import DOCS, blocks
 from tests.loads import LiveRun
 from tests.processes import wait_for
 from tests.stand_ins.pooler import pooling
@@ -189,8 +190,9 @@ def test_roles_with_the_least_grants(
 
     as_role(landing, reader, monkeypatch)
     assert run_status(landing) == FAILED
-    owner.execute(f"GRANT USAGE ON SCHEMA {dataset} TO {reader}")
-    owner.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {dataset} TO {reader}")
+    (grants,) = blocks("sql", DOCS / "warehouses.md")
+    names = {"weave": dataset, "reader": reader, "loader": loader}
+    owner.execute(re.sub(r"\b(weave|reader|loader)\b", lambda name: names[name.group()], grants))
     assert run_status(landing) == DONE
     assert run("check")[0] == FAILED
     owner.execute(f"DROP SCHEMA {dataset} CASCADE")
