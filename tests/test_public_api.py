@@ -22,6 +22,7 @@ ERRORS = {
     "BusyError": "WeaveEvalError",
     "DefectError": "WeaveEvalError",
     "DestinationError": "WeaveEvalError",
+    "LockedOutError": "WeaveEvalError",
     "MissingKeyError": "SettingsError",
     "NoAccessError": "TerminalApiError",
     "NotFoundError": "TerminalApiError",

@@ -14,7 +14,8 @@ WeaveEvalError
 │       └── UnconfirmedError    the answer is too unlikely to be believed: check it, or confirm it
 ├── DestinationError            the warehouse refused: connection, permission, or load
 ├── DefectError                 our own code failed while it read: report it
-└── BusyError                   another load holds the lock: run again later
+├── BusyError                   another load holds the lock: run again later
+└── LockedOutError              the lock has been held for hours, several times in a row: look at what holds it
 """
 
 from __future__ import annotations
@@ -97,6 +98,10 @@ class DefectError(WeaveEvalError):
 
 class BusyError(WeaveEvalError):
     """Another load holds the lock."""
+
+
+class LockedOutError(WeaveEvalError):
+    """The lock was held by another several times in a row, for hours: it may never be free."""
 
 
 class UnreadableBodyError(ValueError):

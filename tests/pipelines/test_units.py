@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -24,6 +25,7 @@ PROGRAMS = Path(sys.executable).parent
 WORKFLOW = PIPELINES / "github" / "weave-eval.yml"
 CRONJOB = PIPELINES / "kubernetes" / "cronjob.yaml"
 DOCKERFILE = PIPELINES / "kubernetes" / "Dockerfile"
+PATIENT = ("--wait", "3600")
 
 
 def output_of(*command: str | Path, **more: Any) -> str:
@@ -55,6 +57,7 @@ def test_systemd_accepts_the_units(units: list[Path], tmp_path: Path) -> None:
     timers = [unit.name for unit in units if unit.suffix == ".timer"]
     assert timers == ["weave-eval@load.timer", "weave-eval@verify.timer"]
     services = [timer.replace(".timer", ".service") for timer in timers]
+    services += [f"weave-eval-failed@{service}.service" for service in services]
     assert systemd_analyze("verify", *(f"./{name}" for name in [*timers, *services]), cwd=tmp_path) == ""
 
 
@@ -77,12 +80,37 @@ def test_systemd_timers_elapse_when_they_should(units: list[Path]) -> None:
 
 
 def test_what_the_service_runs_is_a_command_line(units: list[Path]) -> None:
-    (service,) = [unit for unit in units if unit.suffix == ".service"]
-    settings = dict(line.split("=", 1) for line in service.read_text().splitlines() if "=" in line and line[0] != "#")
+    settings = settings_of(units, "weave-eval@.service")
     for name in ("load", "verify"):
         words = shlex.split(settings["ExecStart"].replace("%i", name))
         output_of(*words, "--help")
     assert settings["SuccessExitStatus"] == str(BUSY)
+    assert settings["MemoryMax"]
+
+
+def test_the_unit_that_tells_of_a_failure_mails_the_status(units: list[Path], tmp_path: Path) -> None:
+    (told,) = [unit for unit in units if unit.name.startswith("weave-eval-failed")]
+    assert settings_of(units, "weave-eval@.service")["OnFailure"] == told.name.replace("@", "@%n")
+    (tmp_path / "systemctl").write_text('#!/bin/sh\necho "status of $4"\n')
+    (tmp_path / "systemctl").chmod(0o755)
+    (tmp_path / "sendmail").write_text(f'#!/bin/sh\n{{ echo "To: $1"; cat; }} > {tmp_path}/mail\n')
+    (tmp_path / "sendmail").chmod(0o755)
+    failed = settings_of(units, told.name)["ExecStart"].replace("%i", "weave-eval@load.service").replace("%H", "host")
+    output_of(
+        *shlex.split(failed.replace("/usr/sbin", str(tmp_path))),
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )
+    assert (tmp_path / "mail").read_text().splitlines() == [
+        "To: data-team@example.com",
+        "Subject: weave-eval@load.service failed on host",
+        "",
+        "status of weave-eval@load.service",
+    ]
+
+
+def settings_of(units: list[Path], name: str) -> dict[str, str]:
+    (unit,) = [unit for unit in units if unit.name == name]
+    return dict(line.split("=", 1) for line in unit.read_text().splitlines() if "=" in line and line[0] != "#")
 
 
 def test_kubernetes_accepts_the_manifest() -> None:
@@ -94,10 +122,21 @@ def test_kubernetes_runs_one_at_a_time_and_does_not_retry_a_mistake() -> None:
     _, job = manifests()
     pod = job["spec"]["jobTemplate"]["spec"]
     assert job["spec"]["concurrencyPolicy"] == "Forbid"
-    assert pod["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"] == [MISUSED]
+    actions = {rule["action"]: rule["onExitCodes"]["values"] for rule in pod["podFailurePolicy"]["rules"]}
+    assert actions == {"FailJob": [MISUSED], "Ignore": [BUSY]}
     assert pod["template"]["spec"]["restartPolicy"] == "Never"
-    (container,) = pod["template"]["spec"]["containers"]
-    output_of(PROGRAMS / "weave-eval", *container["args"], "--help")
+
+
+@pytest.mark.parametrize(("hour", "command"), [("02", "load"), ("03", "verify")])
+def test_kubernetes_verifies_at_three(hour: str, command: str, tmp_path: Path) -> None:
+    _, job = manifests()
+    (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    (tmp_path / "date").write_text(f"#!/bin/sh\necho {hour}\n")
+    (tmp_path / "weave-eval").write_text(f'#!/bin/sh\nexec {PROGRAMS}/weave-eval "$@" --help\n')
+    for name in ("date", "weave-eval"):
+        (tmp_path / name).chmod(0o755)
+    said = output_of(*container["command"], *container["args"], env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert said.startswith(f"usage: weave-eval {command} ")
 
 
 @pytest.mark.slow
@@ -143,17 +182,21 @@ def test_github_actions_are_pinned_and_may_little() -> None:
     assert workflow["permissions"] == {"contents": "read"}
     assert workflow["concurrency"]["cancel-in-progress"] is False
     assert job["timeout-minutes"]
+    hourly, nightly = (schedule["cron"] for schedule in workflow[True]["schedule"])  # YAML takes `on` for a boolean
+    command = job["steps"][-1]["env"]["COMMAND"]
+    assert f"github.event.schedule == '{nightly}' && 'verify'" in command
+    assert hourly not in command
 
 
 @pytest.mark.parametrize(
     ("inputs", "arguments"),
     [
-        ({"COMMAND": "load"}, ["load"]),
-        ({"COMMAND": "verify"}, ["verify"]),
-        ({"COMMAND": "load", "SINCE": "2026-10-01"}, ["load", "--since", "2026-10-01"]),
+        ({"COMMAND": "load"}, ["load", *PATIENT]),
+        ({"COMMAND": "verify"}, ["verify", *PATIENT]),
+        ({"COMMAND": "load", "SINCE": "2026-10-01"}, ["load", *PATIENT, "--since", "2026-10-01"]),
         (
             {"COMMAND": "load", "SINCE": "2026-10-01", "UNTIL": "$(touch x); y"},
-            ["load", "--since", "2026-10-01", "--until", "$(touch x); y"],
+            ["load", *PATIENT, "--since", "2026-10-01", "--until", "$(touch x); y"],
         ),
     ],
 )
@@ -196,6 +239,10 @@ def test_the_image_runs_as_nobody_and_its_entry_point_is_the_command_line() -> N
     output_of(PROGRAMS / "weave-eval", *json.loads(last["CMD"]), "--help")
     sources = [shlex.split(rest)[:-1] for word, rest in found if word == "COPY" and not rest.startswith("--from")]
     assert all((CHECKOUT / name).exists() for names in sources for name in names)
+    let_in = DOCKERFILE.with_suffix(".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert {f"!{name}" for names in sources for name in names} == {line for line in let_in if line.startswith("!")}
+    assert [rest.split()[0] for word, rest in found if word == "FROM"] == ["python:${PYTHON}"] * 2
+    assert re.fullmatch(r"PYTHON=3\.\d+\.\d+-slim-\w+", next(rest for word, rest in found if word == "ARG"))
 
 
 @pytest.mark.slow
@@ -203,24 +250,23 @@ def test_the_image_runs_as_nobody_and_its_entry_point_is_the_command_line() -> N
 def test_the_image_installs(tmp_path: Path) -> None:
     """What the Dockerfile copies and runs, in a folder instead of an image."""
     found = instructions()
-    for rest in (rest for word, rest in found if word == "COPY" and not rest.startswith("--from")):
-        *names, target = shlex.split(rest)
-        for name in names:
-            copy(
-                CHECKOUT / name, (tmp_path / "build" / target / name) if target == "./" else tmp_path / "build" / target
-            )
-    (install,) = [rest for word, rest in found if word == "RUN" and rest.startswith("uv ")]
     kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
     settings = dict(pair.split("=", 1) for word, rest in found if word == "ENV" for pair in shlex.split(rest))
-    place = str(tmp_path / "image")
+    build, place = tmp_path / "build", str(tmp_path / "image")
     own = {
         **kept,
         "UV_PROJECT_ENVIRONMENT": place,
         "UV_PYTHON": sys.executable,
         "UV_LINK_MODE": settings["UV_LINK_MODE"],
     }
-    output_of("sh", "-ec", install, cwd=tmp_path / "build", env={**own, "EXTRA": "postgres"})
-    shutil.rmtree(tmp_path / "build")
+    for word, rest in found:
+        if word == "COPY" and not rest.startswith("--from"):
+            *names, target = shlex.split(rest)
+            for name in names:
+                copy(CHECKOUT / name, build / target / name if target == "./" else build / target)
+        elif word == "RUN" and rest.startswith("uv "):
+            output_of("sh", "-ec", rest, cwd=build, env={**own, "EXTRA": "postgres"})
+    shutil.rmtree(build)
     entry, *_ = json.loads(dict(found)["ENTRYPOINT"])
     empty = {"PATH": f"{place}/bin:/usr/bin:/bin", "HOME": settings["HOME"], "DLT_DATA_DIR": str(tmp_path / "dlt")}
     assert "load" in output_of(entry, "--help", cwd=tmp_path, env=empty)

@@ -13,10 +13,11 @@ from ..warehouse.location import Location
 from ..warehouse.locks import ProjectLock, load_lock
 from ..warehouse.profiles import Profile
 from ..warehouse.project_lock import project_lock
+from .busy_spell import told_when_it_lasts
 from .context import LoadContext, WarehouseStored, connect
 from .execution import Execution
 from .outcome import LoadResult, Progress
-from .pipelines import lock_path
+from .pipelines import lock_path, project_slug
 from .planning import Plan, make_plan
 from .resuming import expected_state, resume
 
@@ -41,8 +42,8 @@ DEFAULTS = LoadOptions()
 def load_project(settings: Settings, profile: Profile, options: LoadOptions = DEFAULTS) -> LoadResult:
     """Loads what is new or changed in a project, proves it, and leaves a record.
 
-    Raises `SettingsError`, `ApiError`, `DestinationError` or `BusyError`; whatever was loaded before the error stays
-    loaded, and the next load goes on from there.
+    Raises `SettingsError`, `ApiError`, `DestinationError`, `BusyError` or `LockedOutError`; whatever was loaded before
+    the error stays loaded, and the next load goes on from there.
     """
     with locked(settings, profile, options) as (location, client, lock):
         resumed = resume(settings.project, profile, location, options.pipelines_dir)
@@ -67,8 +68,10 @@ def locked(
         with destination_errors(profile):
             location = profile.location()
         purpose = f"loading {settings.project}"
+        lock_file = lock_path(location, settings.project)
         with (
-            load_lock(lock_path(location, settings.project), purpose, options.wait_seconds),
+            told_when_it_lasts(lock_file.with_suffix(f".{project_slug(settings.project)}.busy")),
+            load_lock(lock_file, purpose, options.wait_seconds),
             busy_if_in_use(profile),
             destination_errors(profile),
             project_lock(profile, settings.project, options.wait_seconds) as lock,

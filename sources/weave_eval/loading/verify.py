@@ -74,7 +74,7 @@ def verify_project(
 ) -> Verified:
     """Compares all runs of a project with the warehouse and, unless `is_dry_run`, repairs what differs.
 
-    Raises `SettingsError`, `ApiError`, `DestinationError` or `BusyError`.
+    Raises `SettingsError`, `ApiError`, `DestinationError`, `BusyError` or `LockedOutError`.
     """
     with locked(settings, profile, options) as (location, client, lock):
         resumed = None if is_dry_run else resume(settings.project, profile, location, options.pipelines_dir)
