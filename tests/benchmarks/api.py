@@ -75,14 +75,14 @@ class Api:
         return _lines(self._project.run_call(run) for run in _paged(self._listed(body), body))
 
     def _call_stats(self, body: Json) -> Answer:
-        is_of_trials = "trace_ids" in body["filter"]
+        is_of_trials = {"trace_ids", "parent_ids"} & body["filter"].keys()
         count = len(self._parents(body)) * self._project.shape.rows if is_of_trials else len(self._listed(body))
         return plain(compact({"count": count, "has_more": False, "total_storage_size_bytes": None}))
 
     def _parents(self, body: Json) -> list[int]:
         """The runs whose trials' calls are asked for."""
         literals = re.findall(r'"\$literal": "([0-9a-f-]{36})"', json.dumps(body["query"]))
-        return [self._project.runs_by_id[run_id] for run_id in literals]
+        return [self._project.runs_by_id[run_id] for run_id in body["filter"].get("parent_ids", literals)]
 
     def _listed(self, body: Json) -> list[int]:
         """The runs that a listing is about."""

@@ -11,10 +11,11 @@ from tests.loads import LiveRun, Place, days_ago, delete_calls, is_page, kinds, 
 from tests.tables_of import lasting, load_count, ordered
 from tests.weave_server import damage
 from tests.weave_server.fixtures import PROJECT
+from weave_eval.api.calls import count_calls
 from weave_eval.errors import NoAccessError, NotFoundError, SettingsError, TerminalApiError, TransientApiError
 
 OTHER_PROJECT = "acme/other bot"
-LISTING_ALONE = {"listing": 1}
+LISTING_AND_COUNT = {"listing": 1, "count": 1}
 
 
 def with_slow(first: Any, *others: Any) -> list[Any]:
@@ -33,12 +34,12 @@ def load_and_watch(place: Place, **changed: Any) -> Any:
     return place.load(**changed)
 
 
-def test_an_unchanged_project_costs_its_listing(place: Place) -> None:
+def test_an_unchanged_project_costs_its_listing_and_a_count(place: Place) -> None:
     bulk(place, 3)
     place.load()
     before, packages = place.tables(), load_count(place.file)
     again = load_and_watch(place)
-    assert kinds(place.server) == LISTING_ALONE
+    assert kinds(place.server) == LISTING_AND_COUNT
     assert runs_read(place.server) == set()
     assert (again.status, again.load_ids, again.report.runs_unchanged) == ("unchanged", [], 3)
     assert place.tables() == before
@@ -51,9 +52,46 @@ def test_an_unchanged_project_of_every_kind_of_run(sdk_project: Any, tmp_path: P
     place.load()
     before = place.tables()
     again = load_and_watch(place)
-    assert kinds(place.server) == {"listing": 1, "trial_calls": 1, "count": 1}  # open runs: have they grown?
+    assert kinds(place.server) == {"listing": 1, "trial_calls": 1, "count": 2}  # open runs: have they grown?
     assert again.load_ids == []
     assert place.tables() == before
+
+
+@pytest.mark.parametrize("change", ["added", "deleted"])
+def test_a_trial_more_or_less_of_a_run_that_has_ended(place: Place, change: str) -> None:
+    bulk(place, 20, start=days_ago(1))
+    live = LiveRun.start(place.server, PROJECT)
+    live.add_trial({"seat": 1}, "window")
+    live.add_trial({"seat": 2}, "aisle")
+    live.finish()
+    place.load()
+    if change == "added":
+        live.add_trial({"seat": 3}, "middle")
+    else:
+        trials = place.server.calls(PROJECT, parent_ids=[live.run_id])
+        delete_calls(place.server, PROJECT, trials[0]["id"])
+    found = load_and_watch(place)
+    assert found.report.reasons == {"changed": 1}
+    assert runs_read(place.server) == {live.run_id}
+    assert kinds(place.server)["count"] <= 1 + 5 + 1  # all, halves down to the run, and the run's own
+    assert place.trial_counts()[live.run_id] == (3 if change == "added" else 1)
+    assert load_and_watch(place).status == "unchanged"
+    assert kinds(place.server) == LISTING_AND_COUNT
+
+
+def test_a_count_that_never_agrees_has_a_run_read_once_more_and_no_oftener(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, _ = bulk(place, 2)
+    place.load()
+
+    def one_too_many(client: Any, query: Any, purpose: str) -> int:
+        return count_calls(client, query, purpose) + (run_id in query["filter"]["parent_ids"])
+
+    monkeypatch.setattr("weave_eval.reading.trial_counts.count_calls", one_too_many)
+    assert load_and_watch(place).report.reasons == {"changed": 1}
+    assert runs_read(place.server) == {run_id}
+    assert [load_and_watch(place).status for _ in range(2)] == ["unchanged"] * 2
 
 
 def test_an_empty_project(place: Place) -> None:
@@ -254,7 +292,7 @@ def test_a_fresh_machine_goes_on_from_the_warehouse(place: Place) -> None:
     place.load(machine="first")
     before = place.tables()
     load_and_watch(place, machine="second")
-    assert kinds(place.server) == LISTING_ALONE
+    assert kinds(place.server) == LISTING_AND_COUNT
     assert place.tables() == before
     (new,) = bulk(place, start=days_ago(0.01), name="later")
     load_and_watch(place, machine="third")

@@ -65,7 +65,7 @@ def test_an_unchanged_project_asks_for_no_object(place: Place) -> None:
     place.load()
     assert place.server.requests("/obj") == []
     assert len(place.server.requests("/feedback/query")) == 1
-    assert len(place.server.requests()) == 2
+    assert len(place.server.requests()) == 3
 
 
 def test_a_new_version_comes_with_the_next_run(place: Place) -> None:

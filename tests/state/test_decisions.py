@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -18,9 +19,11 @@ from weave_eval.state.decisions import (
     advance,
     decide,
     dump_state,
+    forget_runs,
     listing_start,
     load_state,
     postpone,
+    settled_trials,
 )
 from weave_eval.times import utc_now
 from weave_eval.weave.runs import Run
@@ -69,6 +72,7 @@ class Project:
     state: ProjectState
     now: datetime = NOW
     windows: Windows = WINDOWS
+    trials: Counter[str] = field(default_factory=Counter)
 
     @staticmethod
     def of(*runs: Run) -> Project:
@@ -77,14 +81,18 @@ class Project:
     def decide(self) -> list[PlannedRun]:
         start = listing_start(self.state, self.windows)
         listed = [run for run in self.runs.values() if start is None or run.started_at >= start]
-        return decide(self.state, listed, self.growth, self.now, self.windows)
+        known = settled_trials(self.state, listed)
+        recounted = {run_id: self.trials[run_id] for run_id, count in known.items() if count != self.trials[run_id]}
+        return decide(self.state, listed, self.growth, self.now, self.windows, recounted=recounted)
 
     def load(self, chunk: int | None = None) -> dict[str, str]:
         """One load, saved and loaded as JSON: what was read, and why."""
         todo = self.decide()
         size = chunk or len(todo) or 1
         for start in range(0, len(todo), size):
-            state = advance(self.state, todo[start : start + size], self.now, self.windows)
+            read = todo[start : start + size]
+            counted = {planned.run.run_id: self.trials[planned.run.run_id] for planned in read}
+            state = advance(self.state, read, self.now, self.windows, counted)
             self.state = load_state(json.loads(json.dumps(dump_state(state))), self.now)
             assert self.state == state
         return {planned.run.run_id: planned.reason for planned in todo}
@@ -270,7 +278,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@given(st.sampled_from(["version", "cursor", "open_runs", "closed_runs"]), JSON)
+@given(st.sampled_from(["version", "cursor", "open_runs", "closed_runs", "trials"]), JSON)
 def test_a_state_with_anything_in_it_is_read_or_started_over(name: str, value: Any) -> None:
     state = load_state({**GOOD, name: value}, NOW)
     assert json.dumps(dump_state(state))
@@ -282,8 +290,9 @@ MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2026, 11, 23)).map(  # noq
 SEEN = st.dictionaries(st.text(min_size=1), st.builds(Seen, MOMENTS, st.text()), max_size=4)
 
 
-@given(st.builds(ProjectState, st.none() | MOMENTS, SEEN, SEEN))
-def test_a_state_survives_being_saved_as_json(state: ProjectState) -> None:
+@given(st.builds(ProjectState, st.none() | MOMENTS, SEEN, SEEN), st.data())
+def test_a_state_survives_being_saved_as_json(state: ProjectState, data: Any) -> None:
+    state.trials.update({run_id: data.draw(st.integers(0)) for run_id in state.closed_runs})
     assert load_state(json.loads(json.dumps(dump_state(state))), NOW) == state
 
 
@@ -387,6 +396,7 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.project = Project.of()
         self.copy: dict[str, tuple[Run, str]] = {}
+        self.counted: dict[str, int] = {}
         self.touched: set[str] = set()
         self.count = 0
 
@@ -431,6 +441,16 @@ class Histories(RuleBasedStateMachine):
             ended_at = self.project.now if is_finished_again else run.finished_at
             self._touch(_run(run.run_id, run.started_at, ended_at, f"changed {self.count}"))
 
+    @rule(data=st.data(), more=st.sampled_from([-1, 1]))
+    def add_or_delete_a_trial(self, data: Any, more: int) -> None:
+        run = self._pick(data, is_open=False)
+        if run:
+            self.project.trials[run.run_id] += more * (self.project.trials[run.run_id] + more >= 0)
+            if self.project.trials[run.run_id] != self.counted.get(run.run_id):
+                self.touched.add(run.run_id)
+            elif self.copy.get(run.run_id, (None,))[0] == run:
+                self.touched.discard(run.run_id)
+
     @rule(hours=st.integers(1, 100))
     def pass_time(self, hours: int) -> None:
         self.project.now += hours * HOUR
@@ -449,6 +469,7 @@ class Histories(RuleBasedStateMachine):
     def _copy(self, read: dict[str, str]) -> None:
         for run_id, reason in read.items():
             run = self.project.runs[run_id]
+            self.counted[run_id] = self.project.trials[run_id]
             self.copy[run_id] = (run, "abandoned" if reason == "abandoned" else run.status)
 
     @precondition(lambda self: not self.touched)
@@ -477,10 +498,24 @@ class Histories(RuleBasedStateMachine):
         for run_id, run in self.project.runs.items():
             if start and run.started_at >= start and run_id not in self.touched:
                 assert self.copy[run_id][0] == run
+                assert run.is_open or self.counted[run_id] == self.project.trials[run_id]
 
 
 Histories.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestHistories = Histories.TestCase
+
+
+def test_another_number_of_trials_has_an_ended_run_read_again() -> None:
+    project = Project.of(_ended("a"), _ended("b"), _run("c", NOW - HOUR))
+    project.trials.update(a=3, b=4, c=5)
+    project.load()
+    assert project.state.trials == {"a": 3, "b": 4}
+    project.trials["b"], project.trials["c"] = 6, 7
+    (planned,) = project.decide()
+    assert (planned.run.run_id, planned.reason, planned.trials) == ("b", "changed", 6)
+    assert project.load() == {"b": "changed"}
+    assert project.load() == {}
+    assert forget_runs(project.state, ["a"]).trials == {"b": 6}
 
 
 def test_a_decision_keeps_the_fingerprint_that_was_compared() -> None:

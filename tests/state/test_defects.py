@@ -19,7 +19,7 @@ def place(server: WeaveServer, tmp_path: Path) -> Place:
     return Place(server, "acme/defect", tmp_path)
 
 
-def fail(*_: object) -> None:
+def fail(*_: object, **__: object) -> None:
     raise TypeError("unhashable type: 'dict'")
 
 

@@ -124,12 +124,17 @@ class Extraction:
             yield from self._read_related(read, writer, saved.setdefault("companions", {}))
         yield from writer.flush()
         self.report.rows.update(writer.rows)
-        self._state.save(saved, read, self._gone, self._unread)
+        self._state.save(saved, read, self._gone, self._unread, self._trials_of(read))
         remember_server(saved, self._context.project, self._context.client.base_url, is_read=bool(read))
         if self._is_proven_later:
             done = [self.report.read[planned.run.run_id] for planned in read]
             save_unproven(saved, self._context.project, done, self._gone)
         self._gone, self._vanished, self._unread = self._vanished, [], []
+
+    def _trials_of(self, read: Iterable[PlannedRun]) -> dict[str, int | None]:
+        """How many trials the calls API counts of each run: where they were counted beforehand, what it said then."""
+        counts = {run.run.run_id: (run.trials, self.report.read[run.run.run_id].trial_calls) for run in read}
+        return {run_id: now if before is None else before for run_id, (before, now) in counts.items()}
 
     def close(self) -> None:
         """Removes the files that were made for dlt, which has loaded or copied them by now."""

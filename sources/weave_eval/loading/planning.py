@@ -1,6 +1,6 @@
 """What a load has to read: which runs, why, and which of the known ones Weave no longer has.
 
-One listing of the project, and one count of the trials of its open runs, is all that is asked for.
+One listing of the project, the trials of its open runs, and one count of those of the others is all that is asked for.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from ..errors import TerminalApiError
 from ..reading.discovery import list_runs, list_v2_run_ids, read_v2_run
 from ..reading.predictions import is_v2_run
 from ..reading.trial_calls import growth_marks, read_trial_calls
-from ..state.decisions import PlannedRun, ProjectState, decide, listing_start, load_state
+from ..reading.trial_counts import changed_counts
+from ..state.decisions import PlannedRun, ProjectState, decide, listing_start, load_state, settled_trials
 from ..times import utc_now
 from ..weave.runs import Run
 from .context import LoadContext
@@ -73,9 +74,10 @@ def make_plan(context: LoadContext, saved: Mapping[str, Any]) -> Plan:
     listed = listed_runs(context, state)
     open_runs = [run for run in listed if run.is_open]
     growth = growth_marks(read_trial_calls(context.client, open_runs))
+    recounted = changed_counts(context.client, settled_trials(state, listed))
     return Plan(
         project=context.project,
-        runs=decide(state, listed, growth, now, context.settings.windows()),
+        runs=decide(state, listed, growth, now, context.settings.windows(), recounted=recounted),
         gone=_gone_runs(context, state, {run.run_id for run in listed}),
         runs_listed=len(listed),
         runs_open=len(open_runs),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from ..state.decisions import PlannedRun, ProjectState, advance, dump_state, forget_runs, load_state, postpone
@@ -34,8 +34,9 @@ class ProjectProgress:
         read: Sequence[PlannedRun],
         gone: Collection[str],
         unread: Sequence[PlannedRun] = (),
+        trials: Mapping[str, int | None] | None = None,
     ) -> None:
-        """Saves that runs were read, that others are gone, and that others have to be read again.
+        """Saves that runs were read, with so many `trials`, that others are gone, or have to be read again.
 
         What a range reads leaves the state as it is.
         """
@@ -44,7 +45,7 @@ class ProjectProgress:
             return
         now, key = utc_now(), self._context.state_key
         state = self._state or load_state(projects.get(key), now)
-        state = postpone(advance(state, read, now, self._context.settings.windows()), unread)
+        state = postpone(advance(state, read, now, self._context.settings.windows(), trials), unread)
         self._state = forget_runs(state, gone)
         projects[key] = dump_state(self._state)
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from ..api.calls import count_calls
 from ..api.client import WeaveClient
 from ..api.json_lines import parse_lines
-from ..api.query import any_of, contains, where
+from ..reading.trial_counts import trials_of
 from ..times import parse_time
 from ..warehouse.stored import StoredRun
-from ..weave.trials import TRIAL_METHODS
 
 _RUNS_TOGETHER = 100
 _TRIALS_TOGETHER = 20_000
@@ -39,7 +37,7 @@ def runs_with_changed_trials(
     changed: list[str] = []
     for group in _groups(runs):
         if len(group) == 1 and (group[0].trial_calls or 0) > _TRIALS_TOGETHER:
-            if count_calls(client, _query(client, [group[0].run_id]), _PURPOSE) != group[0].trial_calls:
+            if count_calls(client, trials_of(client, [group[0].run_id]), _PURPOSE) != group[0].trial_calls:
                 changed.append(group[0].run_id)
             continue
         run_ids = [run.run_id for run in group]
@@ -81,14 +79,9 @@ class _TrialEnd(msgspec.Struct):
 _TRIAL_END = msgspec.json.Decoder(_TrialEnd)
 
 
-def _query(client: WeaveClient, run_ids: Sequence[str]) -> dict[str, Any]:
-    is_trial = any_of([contains("op_name", method) for method in TRIAL_METHODS])
-    return {"project_id": client.project_id, "filter": {"parent_ids": list(run_ids)}, "query": where(is_trial)}
-
-
 def _read_ends(client: WeaveClient, run_ids: Sequence[str]) -> dict[str, dict[str, datetime | None]]:
     """When the trials of each run ended."""
-    body = {**_query(client, run_ids), "columns": ["id", "parent_id", "ended_at"]}
+    body = {**trials_of(client, run_ids), "columns": ["id", "parent_id", "ended_at"]}
     ends: dict[str, dict[str, datetime | None]] = defaultdict(dict)
     for trial in client.post("/calls/stream_query", body, _parse_ends, purpose=_PURPOSE):
         ends[str(trial.parent_id)][trial.id] = parse_time(trial.ended_at) if trial.ended_at else None

@@ -25,6 +25,7 @@ class _Project(msgspec.Struct):
     cursor: str | None
     open_runs: dict[str, tuple[str, str]]
     closed_runs: dict[str, tuple[str, str]]
+    trials: dict[str, int] = {}
 
 
 class _Cursor(msgspec.Struct):
