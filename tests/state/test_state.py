@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from dlt.common.schema import Schema
 
 from tests.evidence import Record
 from tests.loads import days_ago
@@ -114,6 +117,28 @@ def test_a_package_from_before_the_load_of_another_machine_is_not_loaded(world: 
     world.machine = "machine"
     assert world.command("load") == DONE
     assert world.differences(world.fresh()) == []
+
+
+def test_a_package_whose_schema_was_not_saved_is_read_again(world: World) -> None:
+    """dlt would have its rows written as the older schema says: as CSV, which knows no empty texts."""
+    world.killed_load("normalize")
+    (path,) = world.working.glob("schemas/*.schema.json")
+    schema = Schema.from_dict(json.loads(path.read_text()))
+    for table in schema.tables.values():
+        table.pop("file_format", None)
+    path.write_text(json.dumps(schema.to_dict()))
+    world.landing.server.clear_requests()
+    assert world.command("load") == DONE, world.said
+    assert world.landing.server.requests("eval_results")
+    assert world.differences() == []
+
+
+def test_a_package_whose_schema_was_saved_is_loaded_as_it_is(world: World) -> None:
+    world.killed_load("normalize")
+    world.landing.server.clear_requests()
+    assert world.command("load") == DONE, world.said
+    assert not world.landing.server.requests("eval_results")
+    assert world.differences() == []
 
 
 def test_a_dataset_that_was_dropped_while_nothing_is_new(world: World) -> None:

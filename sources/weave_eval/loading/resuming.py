@@ -173,12 +173,18 @@ def _is_in_line(pipeline: dlt.Pipeline, stored: dict[str, Any]) -> bool:
 
 
 def _is_ours(pipeline: dlt.Pipeline) -> bool:
-    """Whether the packages that an earlier load left are whole as far as that shows, and of our schema."""
+    """Whether the packages that an earlier load left are whole as far as that shows, and of our schema as it is saved.
+
+    dlt saves a schema after the package that changed it, and normalizes by the saved one, whatever a package has.
+    """
     try:
         extracted = [pipeline.get_load_package_info(name) for name in pipeline.list_extracted_load_packages()]
         normalized = [pipeline.get_load_package_info(name) for name in pipeline.list_normalized_load_packages()]
         _require_whole([*extracted, *normalized])
+        saved = {pipeline.schemas[name].stored_version_hash for name in pipeline.schema_names}
     except Exception:  # noqa: BLE001 - decoders raise anything when given garbage
+        return False
+    if saved and any(package.schema_hash not in saved for package in extracted):
         return False
     return all(package.schema_name == SCHEMA_NAME for package in [*extracted, *normalized])
 
