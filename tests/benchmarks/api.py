@@ -72,6 +72,8 @@ class Api:
     def _calls(self, body: Json) -> Answer:
         if "trace_ids" in body["filter"]:
             return Answer(self._bodies.calls(self._parents(body)), "application/jsonl")
+        if "trace_roots_only" in body["filter"]:
+            return _lines([])  # no other op looks like an evaluation
         return _lines(self._project.run_call(run) for run in _paged(self._listed(body), body))
 
     def _call_stats(self, body: Json) -> Answer:

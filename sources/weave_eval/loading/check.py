@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from ..api.credentials import api_key, trace_base_url
 from ..api.limiter import RateLimiter
 from ..api.retries import Patience
 from ..errors import UnconfirmedError, WeaveEvalError
-from ..reading.discovery import EVALUATE_OPS, other_evaluate_ops, runs_filter
+from ..reading.discovery import EVALUATE_OPS, runs_filter
 from ..rows.privacy import Privacy, parse_rules
 from ..settings import Settings, resolve_settings
 from ..warehouse.connection import job_client
@@ -33,6 +32,7 @@ from .context import LoadContext, WarehouseStored
 from .deletions import require_known_server, require_likely
 from .pipelines import lock_path, make_pipeline, pipelines_folder, staging_layout
 from .resuming import expected_state
+from .unlisted import unlisted_evaluations
 
 _IMPATIENT = Patience(read_timeout=30.0, retry_budget=10.0, max_attempts=2)
 
@@ -94,7 +94,8 @@ def _check_key(settings: Settings) -> str:
 def _check_project(settings: Settings) -> str:
     with _impatient_client(settings) as client:
         found = f"{settings.project} has {_count_runs(settings, client)} evaluation runs at {client.base_url}"
-        return found + _other_ops(settings, client)
+        unlisted = unlisted_evaluations(settings, client)
+        return f"{found}. {unlisted}" if unlisted else found
 
 
 def _impatient_client(settings: Settings) -> WeaveClient:
@@ -107,19 +108,6 @@ def _count_runs(settings: Settings, client: WeaveClient) -> int:
     ops = settings.evaluate_ops or EVALUATE_OPS
     query = {"project_id": settings.project, "filter": runs_filter(settings.project, RunFilter(), ops)}
     return count_calls(client, query, "counting the evaluation runs")
-
-
-def _other_ops(settings: Settings, client: WeaveClient) -> str:
-    """What to set if runs of other ops, which look like evaluations, are wanted too."""
-    ops = settings.evaluate_ops or EVALUATE_OPS
-    others = other_evaluate_ops(client, ops)
-    if not others:
-        return ""
-    names = json.dumps([*ops, *others])
-    return (
-        f". Calls of {', '.join(others)} look like evaluations too and are not loaded. To load them, set evaluate_ops "
-        f"to {names}"
-    )
 
 
 def _check_runs(project: str | None, destination: Callable[[], Profile]) -> str:

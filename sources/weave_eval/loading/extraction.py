@@ -97,6 +97,7 @@ class Extraction:
         self.report.runs_listed = plan.runs_listed
         self.report.runs_open = plan.runs_open
         self.report.runs_unchanged = plan.runs_unchanged
+        self.report.warnings += plan.warnings
 
     def add_runs(self, runs: Iterable[PlannedRun]) -> None:
         """Reads more runs, or the same once more, with the packages to come."""

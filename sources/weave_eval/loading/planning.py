@@ -5,13 +5,14 @@ One listing of the project, the trials of its open runs, and one count of those 
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import TerminalApiError
-from ..reading.discovery import list_runs, list_v2_run_ids, read_v2_run
+from ..reading.discovery import EVALUATE_OPS, list_runs, list_v2_run_ids, read_v2_run
 from ..reading.predictions import is_v2_run
 from ..reading.trial_calls import growth_marks, read_trial_calls
 from ..reading.trial_counts import changed_counts
@@ -20,6 +21,7 @@ from ..times import utc_now
 from ..weave.runs import Run
 from .context import LoadContext
 from .deletions import gone_runs, require_known_server
+from .unlisted import unlisted_evaluations
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Plan:
     """What to read: `runs` in this order; `gone` are known runs that Weave no longer has.
 
     `state` is what the plan was made from; None stands for the saved state of the moment when it is carried out.
+    `warnings` are about what was noticed on the way.
     """
 
     project: str
@@ -35,6 +38,7 @@ class Plan:
     runs_listed: int = 0
     runs_open: int = 0
     state: ProjectState | None = None
+    warnings: Sequence[str] = ()
 
     @property
     def runs_unchanged(self) -> int:
@@ -82,7 +86,19 @@ def make_plan(context: LoadContext, saved: Mapping[str, Any]) -> Plan:
         runs_listed=len(listed),
         runs_open=len(open_runs),
         state=state,
+        warnings=unlisted(context) if state.cursor is None else (),
     )
+
+
+def unlisted(context: LoadContext) -> list[str]:
+    """A warning if there are evaluations that are not listed; none where somebody has said what is wanted."""
+    if context.is_range or context.state_key != context.project or context.settings.evaluate_ops:
+        return []
+    try:
+        found = unlisted_evaluations(context.settings, context.client)
+    except TerminalApiError:  # a server that takes no such query; nothing else hangs on it
+        return []
+    return [f"{found}, or to {json.dumps(EVALUATE_OPS)} to leave them out without this warning."] if found else []
 
 
 def listed_runs(context: LoadContext, state: ProjectState) -> list[Run]:
