@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections import Counter
@@ -52,6 +53,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         length[item.path] += 100 if LENGTHY.intersection(getattr(item, "fixturenames", ())) else 1
     items.sort(key=lambda item: -length[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests lie in memory from here on: each garbage collection would go through them all."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -94,7 +94,7 @@ def assert_unchanged(result: LoadResult, tables: Tables, call_ids: set[str]) -> 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600 * MORE)
-@settings(SAME_EACH_TIME, max_examples=8 * MORE)
+@settings(SAME_EACH_TIME, max_examples=5 * MORE)
 @given(history=HISTORIES)
 def test_histories_on_duckdb(live: Live, tmp_path_factory: pytest.TempPathFactory, history: History) -> None:
     live(history, duckdb_file(tmp_path_factory.mktemp("duckdb") / "warehouse.duckdb"))
