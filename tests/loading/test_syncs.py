@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.loads import LiveRun, Place, days_ago, delete_calls
 from tests.tables_of import Row, lasting, load_count
 from tests.weave_server.fixtures import PROJECT
 from tests.weave_server.process import KEY, WeaveServer
-from weave_eval import LoadOptions, load_project
+from weave_eval import LoadOptions, load_project, verify_project
 from weave_eval.cli.program import main
-from weave_eval.errors import RefusedKeyError, TransientApiError
+from weave_eval.errors import DestinationError, NoAccessError, RefusedKeyError, TransientApiError
 from weave_eval.warehouse.status import ProjectStatus, project_statuses
 
 BROKEN = {"kind": "503", "match": "eval_results", "skip": 4, "body": {"reason": "cluster is asleep"}}
@@ -187,3 +188,36 @@ def test_status_as_text_and_json(server: WeaveServer, run: Callable[..., str]) -
     assert f"{PROJECT}: 2 completed, 1 running; " in shown
     assert "1 deleted in Weave" in shown
     assert "error" not in shown
+
+
+def test_a_verify_that_fails_before_it_compares_leaves_a_row(place: Place) -> None:
+    place.server.bulk(PROJECT, rows=2, start=days_ago(1))
+    place.load()
+    with place.server.faulty({"kind": "403", "match": "stream_query", "times": 100}), pytest.raises(NoAccessError):
+        verify_project(place.settings(), place.profile, LoadOptions(str(place.folder / "machine")))
+    *_, failed = syncs(place)
+    assert (failed["status"], failed["command"]) == ("failed", "verify")
+    assert "has no access" in failed["error"] or "403" in failed["error"]
+
+
+def test_a_failure_that_the_warehouse_could_not_take_is_recorded_by_the_next_load(place: Place) -> None:
+    place.server.bulk(PROJECT, rows=2, start=days_ago(1))
+    place.load()
+    alter = "ALTER TABLE weave.evaluation_runs ALTER model_name TYPE"
+    execute(place, f"UPDATE weave.evaluation_runs SET model_name = NULL; {alter} INTEGER")
+    place.server.bulk(PROJECT, rows=2, start=days_ago(0.5), name="later")
+    with pytest.raises(DestinationError) as raised:
+        place.load()
+    assert [row["status"] for row in syncs(place)] == ["loaded"]
+    execute(place, f"DROP VIEW IF EXISTS weave.dim_runs; {alter} VARCHAR")
+    place.load()
+    _, failed, loaded = syncs(place)
+    assert (failed["status"], failed["error"], loaded["status"]) == ("failed", str(raised.value), "loaded")
+    assert failed["started_at"] <= failed["finished_at"] <= loaded["started_at"]
+    assert place.load().status == "unchanged"
+    assert len(syncs(place)) == 3
+
+
+def execute(place: Place, statements: str) -> None:
+    with duckdb.connect(str(place.file)) as connection:
+        connection.execute(statements)

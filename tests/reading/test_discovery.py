@@ -128,17 +128,22 @@ def _contains(field: str, part: str) -> dict[str, Any]:
     return {"$contains": {"input": {"$getField": field}, "substr": {"$literal": part}}}
 
 
+def _equal(field: str, value: str) -> dict[str, Any]:
+    return {"$eq": [{"$getField": field}, {"$literal": value}]}
+
+
+def _named(field: str, name: str, quoted: str) -> list[dict[str, Any]]:
+    return [_contains(field, f"/{quoted}:"), _equal(field, name), _equal(f"{field}.name", name)]
+
+
 def test_evaluations_and_models_are_found_by_name_or_ref() -> None:
     ref = "weave:///acme/support/object/atlas:d1"
     query = _ask(RunFilter(evaluations=("geo quiz",), models=(ref, "atlas")))["query"]["$expr"]
     evaluations, models = query["$and"]
-    assert evaluations == {"$or": [_contains("inputs.self", "/geo%20quiz:"), _contains("inputs.this", "/geo%20quiz:")]}
-    assert models == {
-        "$or": [
-            {"$eq": [{"$getField": "inputs.model"}, {"$literal": ref}]},
-            _contains("inputs.model", "/atlas:"),
-        ]
+    assert evaluations == {
+        "$or": [*_named("inputs.self", "geo quiz", "geo%20quiz"), *_named("inputs.this", "geo quiz", "geo%20quiz")]
     }
+    assert models == {"$or": [_equal("inputs.model", ref), *_named("inputs.model", "atlas", "atlas")]}
 
 
 def test_an_empty_project_has_no_runs_and_none_are_counted() -> None:

@@ -13,6 +13,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ..errors import DestinationError, WeaveEvalError, causes
 from ..reading.discovery import list_runs
+from ..rows.columns import TableRow
 from ..state.decisions import PlannedRun
 from ..state.unproven import ReadRun, recall
 from ..times import parse_time, utc_now
@@ -28,10 +29,11 @@ from .package_files import Package, TableItem
 from .pipelines import run_pipeline, saved_state
 from .planning import Plan
 from .proving import Proof, proof_records, prove
-from .records import LoadRecords, SyncRecord, write_records
+from .records import LoadRecords, Record, SyncRecord, write_records
 from .resources import evaluation_resources, source_of
 from .resuming import Resumed, finish_packages, is_still_ours
 from .saved_state import SavedState
+from .unrecorded import keep_unrecorded, unrecorded
 
 _PROVEN_TOGETHER = 1000
 """Unproven runs at which a long load writes proofs before its end."""
@@ -48,10 +50,9 @@ class Execution:
         command: str,
         *,
         lock: ProjectLock,
-        plan: Plan | None = None,
         progress: Progress | None = None,
     ):
-        """Prepares the execution of `command` under a lock; without a `plan`, the project is listed first."""
+        """Prepares the execution of `command` under a lock."""
         self._context = context
         self._settings = context.settings
         self._profile = profile
@@ -61,7 +62,6 @@ class Execution:
         self._report = Report(warnings=[*resumed.warnings])
         self._extraction = Extraction(
             context,
-            plan,
             report=self._report,
             package_runs=context.settings.package_runs,
             is_proven_later=True,
@@ -72,9 +72,11 @@ class Execution:
         self._is_complete = False
         self._incomplete: list[str] | None = None
 
-    def run(self) -> LoadResult:
-        """Loads and proves; an error is recorded, where that can be done, and raised."""
+    def run(self, plan: Plan | None = None) -> LoadResult:
+        """Loads and proves; an error is recorded and raised. Without a `plan`, the project is listed first."""
         began = time.monotonic()
+        if plan:
+            self._extraction.follow(plan)
         try:
             with self._timed("load"), destination_errors(self._profile):
                 self._load()
@@ -82,13 +84,12 @@ class Execution:
             with self._timed("prove"):
                 proofs = self._prove_or_repeat()
         except WeaveEvalError as error:
-            with suppress(WeaveEvalError):
-                self._record_failure(error)
+            self.record_failure(error)
             raise
         finally:
             self._extraction.close()
         result = self._result(proofs)
-        is_due = self._is_heartbeat_due() or not self._was_completed()
+        is_due = self._is_heartbeat_due() or not self._was_completed() or unrecorded(self._pipeline)
         if result.load_ids or proofs or result.error or is_due:
             self._write_record(result.status, proofs, error=result.error)
         result.seconds = time.monotonic() - began
@@ -213,22 +214,31 @@ class Execution:
         except ValueError:
             return True
 
-    def _record_failure(self, error: WeaveEvalError) -> None:
-        """Leaves a row in `syncs`, and the proofs of what was loaded before the error."""
+    def record_failure(self, error: WeaveEvalError) -> None:
+        """Leaves a row in `syncs`, and the proofs of what was loaded before the error.
+
+        Where nothing can be written, the next execution writes the row.
+        """
         if not isinstance(error, DestinationError) and not self._pipeline.has_pending_data:
-            proofs = self._prove() if self._load_ids else []
-            self._write_record("failed", proofs, error=str(error))
+            with suppress(WeaveEvalError):
+                self._write_record("failed", self._prove() if self._load_ids else [], error=str(error))
+                return
+        keep_unrecorded(self._pipeline, [*unrecorded(self._pipeline), self._sync("failed", str(error))])
+
+    def _sync(self, status: str, error: str | None) -> TableRow:
+        """The execution's row in `syncs`."""
+        return self._record.ended(status, utc_now(), self._report, self._context.client.traffic.as_dict(), error)
 
     def _write_record(self, status: str, proofs: Sequence[Proof], *, error: str | None = None) -> None:
         """Leaves the proofs and a row in `syncs`; what is lacking beside the tables is tried again, and told."""
         if self._load_ids or saved_state(self._pipeline):
             self._complete_tables()
         self._report.warnings += self._incomplete or ()
-        now, traffic = utc_now(), self._context.client.traffic.as_dict()
-        sync = self._record.ended(status, now, self._report, traffic, error)
+        now = utc_now()
+        syncs = Record("syncs", [*unrecorded(self._pipeline), self._sync(status, error)])
         written = LoadRecords(
             project=self._context.project,
-            records=[*proof_records(proofs, now), sync],
+            records=[*proof_records(proofs, now), syncs],
             proven=_run_ids(proofs),
             removed=self._report.removed,
             heartbeat=None if status == "failed" else now,
@@ -237,6 +247,7 @@ class Execution:
         with destination_errors(self._profile):
             self._require_lock()
             write_records(self._pipeline, written)
+            keep_unrecorded(self._pipeline, [])
             self._complete_tables()
 
     @contextmanager

@@ -52,7 +52,6 @@ class Extraction:
     def __init__(
         self,
         context: LoadContext,
-        plan: Plan | None = None,
         *,
         report: Report | None = None,
         package_runs: int | None = None,
@@ -61,14 +60,14 @@ class Extraction:
     ):
         """Prepares the extraction; nothing is asked for yet.
 
-        Without a `plan`, one is made with the first package, from the state that is saved then. `package_runs` bounds
-        a package; without it, everything goes into one. `is_proven_later` has the saved state name the runs that are
-        not proven yet. `progress` is called with the runs read and to read.
+        Unless there is a plan to `follow`, one is made with the first package, from the state that is saved then.
+        `package_runs` bounds a package; without it, everything goes into one. `is_proven_later` has the saved state
+        name the runs that are not proven yet. `progress` is called with the runs read and to read.
         """
         self.report = report or Report()
         self._context = context
         self._settings = context.settings
-        self._plan = plan
+        self._plan: Plan | None = None
         self._package_runs = package_runs
         self._is_proven_later = is_proven_later
         self._show_progress = progress or _unseen
@@ -81,15 +80,14 @@ class Extraction:
         self._state = ProjectProgress(context)
         self._has_related = False
         self._folder: Path | None = None
-        if plan:
-            self._start(plan)
 
     @property
     def has_more(self) -> bool:
         """Whether something is left for another package (also before the first)."""
         return self._plan is None or bool(self._waiting or self._gone)
 
-    def _start(self, plan: Plan) -> None:
+    def follow(self, plan: Plan) -> None:
+        """Reads the runs of a plan, with the packages to come."""
         self._plan = plan
         self._waiting = deque(plan.runs)
         self._gone = plan.gone
@@ -110,7 +108,7 @@ class Extraction:
         """
         start_over_if_unsound(saved)
         if self._plan is None:
-            self._start(make_plan(self._context, saved))
+            self.follow(make_plan(self._context, saved))
         read: list[PlannedRun] = []
         writer = RunWriter(self._context.project, package, self._fresh_folder(package), self._privacy)
         earlier = self.report.copied()

@@ -125,13 +125,14 @@ class SyncRecord:
     command: str
     destination: str
     seconds: dict[str, float] = field(default_factory=dict)
+    sync_id: str = field(default_factory=lambda: uuid4().hex)
 
     def ended(
         self, status: str, finished_at: datetime, report: Report, traffic: dict[str, int], error: str | None = None
-    ) -> Record:
+    ) -> TableRow:
         """Its row in `syncs`."""
-        row = {
-            "sync_id": uuid4().hex,
+        return {
+            "sync_id": self.sync_id,
             "started_at": self.started_at,
             "finished_at": finished_at,
             "status": status,
@@ -150,7 +151,6 @@ class SyncRecord:
             "connector_version": connector_version(),
             "dlt_version": dlt.__version__,
         }
-        return Record("syncs", [row])
 
 
 def connector_version() -> str | None:

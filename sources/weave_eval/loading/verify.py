@@ -7,11 +7,12 @@ compared with what was proven, without a request.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from ..errors import WeaveEvalError
 from ..proof.damaged import damaged_runs
 from ..reading.trial_calls import growth_marks, read_trial_calls
 from ..rows.privacy import parse_rules
@@ -78,21 +79,33 @@ def verify_project(
     """
     with locked(settings, profile, options) as (location, client, lock):
         resumed = None if is_dry_run else resume(settings.project, profile, location, options.pipelines_dir)
-        lost = resumed.lost if resumed else lost_now(profile)
         context = LoadContext(settings, client, WarehouseStored(profile, settings.project))
-        saved = saved_state(resumed.pipeline) if resumed else expected_state(settings.project, profile)
-        require_known_server(context, saved)
-        listed = {run.run_id: run for run in listed_runs(context, ProjectState())}
-        stored = [] if lost else stored_runs(profile, settings.project)
-        damaged = _damaged(profile, settings.project, stored)
-        trials, has_ends = partial(stored_trials, profile, settings.project), _has_ends(settings)
-        findings = compare(context, listed, stored, damaged, trials, has_ends=has_ends)
-        repair = None
-        if resumed:
+        if resumed is None:
+            expected = expected_state(settings.project, profile)
+            findings, _ = _compared(context, profile, expected, is_lost=bool(lost_now(profile)))
+            return Verified(findings, None, client.traffic.as_dict())
+        execution = Execution(context, profile, resumed, "verify", lock=lock, progress=options.progress)
+        try:
+            saved = saved_state(resumed.pipeline)
+            findings, listed = _compared(context, profile, saved, is_lost=bool(resumed.lost))
             plan = _repair_plan(context, listed, findings)
-            progress = options.progress
-            repair = Execution(context, profile, resumed, "verify", lock=lock, plan=plan, progress=progress).run()
-        return Verified(findings, repair, client.traffic.as_dict())
+        except WeaveEvalError as error:
+            execution.record_failure(error)
+            raise
+        return Verified(findings, execution.run(plan), client.traffic.as_dict())
+
+
+def _compared(
+    context: LoadContext, profile: Profile, saved: Mapping[str, Any], *, is_lost: bool
+) -> tuple[Findings, dict[str, Run]]:
+    """What differs, and the runs that Weave lists; a dataset that has lost tables counts as empty."""
+    require_known_server(context, saved)
+    project = context.project
+    listed = {run.run_id: run for run in listed_runs(context, ProjectState())}
+    stored = [] if is_lost else stored_runs(profile, project)
+    damaged = _damaged(profile, project, stored)
+    trials, has_ends = partial(stored_trials, profile, project), _has_ends(context.settings)
+    return compare(context, listed, stored, damaged, trials, has_ends=has_ends), listed
 
 
 def _damaged(profile: Profile, project: str, stored: Iterable[StoredRun]) -> set[str]:

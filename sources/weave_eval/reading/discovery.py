@@ -150,20 +150,21 @@ def _terms(wanted: RunFilter) -> list[Expression]:
     if wanted.until:
         terms.append(before("started_at", wanted.until))
     if wanted.evaluations:
-        terms.append(_any_ref(("inputs.self", "inputs.this"), wanted.evaluations))
+        terms.append(_any_named(("inputs.self", "inputs.this"), wanted.evaluations))
     if wanted.models:
-        terms.append(_any_ref(("inputs.model",), wanted.models))
+        terms.append(_any_named(("inputs.model",), wanted.models))
     return terms
 
 
-def _any_ref(fields: Sequence[str], names: Sequence[str]) -> Expression:
-    return any_of([_matches(field, name) for field in fields for name in names])
+def _any_named(fields: Sequence[str], names: Sequence[str]) -> Expression:
+    return any_of([match for field in fields for name in names for match in _matches(field, name)])
 
 
-def _matches(field: str, name: str) -> Expression:
+def _matches(field: str, name: str) -> list[Expression]:
+    """That the field is the ref `name`, or has that name: in a ref, as a text in place of one, or as an object's."""
     if "://" in name:
-        return equal(field, name)
-    return contains(field, f"/{quote(name, safe='-_.~')}:")
+        return [equal(field, name)]
+    return [contains(field, f"/{quote(name, safe='-_.~')}:"), equal(field, name), equal(f"{field}.name", name)]
 
 
 class V2Run(msgspec.Struct):
