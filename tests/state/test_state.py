@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+from typing import Any
 
+import dlt
 import pytest
 from dlt.common.schema import Schema
 
@@ -117,6 +120,25 @@ def test_a_package_from_before_the_load_of_another_machine_is_not_loaded(world: 
     world.machine = "machine"
     assert world.command("load") == DONE
     assert world.differences(world.fresh()) == []
+
+
+@pytest.mark.parametrize("step", ["extract", "normalize", "load"])
+def test_a_working_folder_that_goes_during_a_load(world: World, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = getattr(dlt.Pipeline, step)
+
+    def go_on_without(pipeline: dlt.Pipeline, *arguments: Any, **more: Any) -> Any:
+        shutil.rmtree(pipeline.pipelines_dir)
+        return original(pipeline, *arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dlt.Pipeline, step, go_on_without)
+        code = world.command("load")
+    if code != DONE:
+        assert code == FAILED
+        assert "is gone" in world.said
+        assert "What was loaded before stays" in world.said
+    assert world.command("load") == DONE, world.said
+    assert world.differences() == []
 
 
 def test_a_package_whose_schema_was_not_saved_is_read_again(world: World) -> None:

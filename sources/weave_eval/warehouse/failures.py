@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import re
+import shutil
+import tempfile
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from dlt.common.configuration.exceptions import (
     ConfigFieldMissingException,
@@ -18,6 +20,7 @@ from dlt.common.configuration.exceptions import (
 )
 from dlt.common.configuration.specs.base_configuration import is_secret_hint
 from dlt.common.destination.exceptions import DestinationException
+from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.extract.exceptions import ResourceExtractionError
 from dlt.pipeline.exceptions import PipelineConfigMissing, PipelineStepFailed
 
@@ -35,6 +38,7 @@ from .profiles import Profile
 
 _PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*):\S+@")
 _LONGEST = 600
+_LITTLE = 1_000_000  # bytes that are free where a disk counts as full
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -46,9 +50,10 @@ def destination_errors(profile: Profile) -> Iterator[None]:
     except (PipelineStepFailed, PipelineConfigMissing, DestinationException, ConfigurationException) as error:
         raise explained(error, profile) from None
     except OSError as error:
-        if not is_out_of_room(error):
+        known = _known(error, profile)
+        if known is None:
             raise
-        raise _full(error) from None
+        raise known from None
 
 
 @contextmanager
@@ -95,10 +100,19 @@ def _known(cause: BaseException, profile: Profile) -> WeaveEvalError | None:
         return _incomplete(cause, profile)
     if isinstance(cause, ConfigurationException):
         return _unusable(cause, profile)
-    if isinstance(cause, OSError) and is_out_of_room(cause):
-        return _full(cause)
     if isinstance(cause, MemoryError):
         return WeaveEvalError(OUT_OF_MEMORY)
+    return _known_of_files(cause, profile) if isinstance(cause, OSError) else None
+
+
+def _known_of_files(error: OSError, profile: Profile) -> DestinationError | None:
+    if is_out_of_room(error):
+        return _full(error, profile)
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return DestinationError(
+            f"{error.filename} is gone, which the load had made and needs: was its folder removed? What was loaded "
+            "before stays, and the next load goes on from there."
+        )
     return None
 
 
@@ -117,12 +131,23 @@ def is_out_of_room(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
-def _full(error: OSError) -> DestinationError:
-    where = f" ({error.filename})" if error.filename else ""
+def _full(error: OSError, profile: Profile) -> DestinationError:
+    places = [str(error.filename)] if error.filename else _full_folders(profile)
+    where = f" ({', '.join(places)})" if places else ""
     return DestinationError(
         f"The disk is full{where}: {error.strerror}. What was loaded before stays, and the next load goes on from "
         "there. Make room, or have DLT_DATA_DIR name a folder with more for dlt's working files."
     )
+
+
+def _full_folders(profile: Profile) -> list[str]:
+    """Folders that loads write to and in whose file system next to nothing is left; the error says only that one is."""
+    folders = [Path(get_dlt_pipelines_dir()), Path(tempfile.gettempdir())]
+    with suppress(ConfigurationException, WeaveEvalError):
+        file = profile.location().database_file
+        folders += [file.parent] if file else []
+    there = [folder for folder in dict.fromkeys(folders) if folder.exists()]
+    return [str(folder) for folder in there if shutil.disk_usage(folder).free < _LITTLE]
 
 
 def _incomplete(error: ConfigFieldMissingException, profile: Profile) -> SettingsError:
