@@ -63,6 +63,8 @@ def test_a_record_that_is_garbage_or_from_the_future_counts_from_now(load_at: At
     with held(tmp_path):
         assert load_at(0) == BUSY
         (record,) = tmp_path.glob("*.busy")
-        record.write_text("{")
-        assert [load_at(hours) for hours in (7, -20, -19)] == [BUSY] * 3
+        for garbage in ("{", '{"since": "2026-11-20T00:00:00", "times": 9}', '{"since": null, "times": "many"}'):
+            record.write_text(garbage)
+            assert load_at(7) == BUSY
+        assert [load_at(hours) for hours in (-20, -19)] == [BUSY] * 2
         assert load_at(-14) == FAILED

@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.proxy import Answer, listening
 from tests.histories.upstream import Upstream
-from tests.loads import Place, days_ago, delete_calls
+from tests.loads import LiveRun, Place, days_ago, delete_calls
 from tests.tables_of import Row
 from tests.weave_server.fixtures import PROJECT
 from tests.weave_server.process import WeaveServer
@@ -138,6 +138,39 @@ def test_a_run_that_may_not_be_read_stops_no_other(place: Behind, make: Callable
     last = place.load()
     assert (last.status, last.report.runs_read) == ("loaded", 1)
     assert place.trial_counts() == dict.fromkeys([old, *others], 5)
+
+
+def test_an_open_run_whose_trials_cannot_be_listed_stops_no_other(place: Behind) -> None:
+    """Whether it has grown is asked before anything is read."""
+    live = LiveRun.start(place.server, PROJECT)
+    live.add_trial({"seat": 1}, "window")
+    (ended,) = place.server.bulk(PROJECT, rows=5, trials=1, start=days_ago(1))
+    place.proxy.intercept = failing_calls("", live.call["trace_id"])
+    result = place.load(retry_budget_seconds=0.1)
+    assert (result.status, set(result.report.unread)) == ("failed", {live.run_id})
+    assert place.trial_counts() == {ended: 5}
+    place.proxy.intercept = pass_on
+    place.load()
+    assert place.trial_counts() == {ended: 5, live.run_id: 1}
+
+
+def test_a_run_whose_predictions_may_not_be_read_stops_no_other(place: Behind) -> None:
+    runs = {}
+    for seat in ("window", "aisle"):
+        live = LiveRun.start(place.server, PROJECT, name=seat)
+        live.add_trial({"seat": 1}, seat)
+        live.finish()
+        runs[seat] = live.run_id
+    refused = runs["window"]
+    place.proxy.intercept = lambda path, _: REFUSED if "predictions" in path and refused in path else None
+    result = place.load(with_predictions=True, retry_budget_seconds=0.1)
+    assert (result.status, set(result.report.unread)) == ("failed", {refused})
+    assert {row["run_id"] for row in place.tables()["predictions"]} == {runs["aisle"]}
+    place.proxy.intercept = pass_on
+    place.load(with_predictions=True)
+    tables = place.tables()
+    for table in ("predictions", "trials"):
+        assert {row["run_id"] for row in tables[table]} == set(runs.values())
 
 
 @pytest.mark.slow

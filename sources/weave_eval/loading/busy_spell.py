@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -17,7 +18,7 @@ _LONG = timedelta(hours=6)
 
 
 class _Spell(msgspec.Struct):
-    since: datetime
+    since: Annotated[datetime, msgspec.Meta(tz=True)]
     times: int
 
 

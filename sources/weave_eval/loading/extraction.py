@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..api.credentials import web_base_url
+from ..errors import ApiError
 from ..reading.garbage_collection import rare_garbage_collection
 from ..reading.page_size import PageSize
 from ..reading.predictions import is_v2_run
@@ -196,22 +197,28 @@ class Extraction:
     def _read_results(self, read: list[PlannedRun], writer: RunWriter) -> Iterator[TableItem]:
         total = self.report.runs_read + len(self._waiting)
         with rare_garbage_collection():
-            for part in self._reader(writer).read(self._next_runs(read, writer)):
+            reader = self._reader(writer)
+            for part in reader.read(self._next_runs(read, writer)):
                 if isinstance(part, RunRead):
                     yield from self._finish(part, writer)
+                    try:
+                        yield from self._read_predictions(part.planned.run, writer)
+                    except ApiError as error:
+                        reader.require_blame(error)
+                        self._set_aside(RunUnread(part.planned, error), read, writer)
                     self._show_progress(self.report.runs_read, total)
                 elif isinstance(part, RunUnread):
-                    read.remove(part.planned)
-                    self._set_aside(part, writer)
+                    self._set_aside(part, read, writer)
                 else:
                     planned, batch = part
                     self._inputs.keep_new(batch)
                     yield from writer.write(planned.run.run_id, batch)
         yield from writer.add("dataset_rows", self._inputs.take_unresolved())
 
-    def _set_aside(self, part: RunUnread, writer: RunWriter) -> None:
+    def _set_aside(self, part: RunUnread, read: list[PlannedRun], writer: RunWriter) -> None:
         """Leaves out a run that is gone, or that cannot be read; the next load reads it again."""
         run_id = part.planned.run.run_id
+        read.remove(part.planned)
         if part.error is None:
             self._vanished.append(run_id)
         else:
@@ -249,10 +256,11 @@ class Extraction:
             counts=read.counts,
         )
         yield from writer.close(read, reading)
-        if "predictions" in writer.tables and is_v2_run(run):
-            yield from self._read_predictions(run, writer)
 
     def _read_predictions(self, run: Run, writer: RunWriter) -> Iterator[TableItem]:
+        """The predictions of a run that was made through the v2 API, if they are wanted."""
+        if "predictions" not in writer.tables or not is_v2_run(run):
+            return
         related = RelatedData(self._context.client, {}, utc_now(), self._context.evaluate_ops)
         for table, rows in related.read_predictions(run):
             yield from writer.add(table, rows, run.run_id)

@@ -14,7 +14,8 @@ from typing import Any
 from ..errors import TerminalApiError
 from ..reading.discovery import EVALUATE_OPS, list_runs, list_v2_run_ids, read_v2_run
 from ..reading.predictions import is_v2_run
-from ..reading.trial_calls import growth_marks, read_trial_calls
+from ..reading.run_groups import read_group_calls
+from ..reading.trial_calls import growth_marks
 from ..reading.trial_counts import changed_counts
 from ..state.decisions import PlannedRun, ProjectState, decide, listing_start, load_state, settled_trials
 from ..times import utc_now
@@ -77,7 +78,7 @@ def make_plan(context: LoadContext, saved: Mapping[str, Any]) -> Plan:
     state = ProjectState() if starts_over else load_state(saved.get("projects", {}).get(context.state_key), now)
     listed = listed_runs(context, state)
     open_runs = [run for run in listed if run.is_open]
-    growth = growth_marks(read_trial_calls(context.client, open_runs))
+    growth = growth_marks(read_group_calls(context.client, open_runs).calls)
     recounted = changed_counts(context.client, settled_trials(state, listed))
     return Plan(
         project=context.project,

@@ -14,7 +14,8 @@ from typing import Any
 
 from ..errors import WeaveEvalError
 from ..proof.damaged import damaged_runs
-from ..reading.trial_calls import growth_marks, read_trial_calls
+from ..reading.run_groups import read_group_calls
+from ..reading.trial_calls import growth_marks
 from ..rows.privacy import parse_rules
 from ..settings import Settings
 from ..state.decisions import PlannedRun, ProjectState, Reason, is_abandoned
@@ -163,7 +164,7 @@ def _repair_plan(context: LoadContext, listed: dict[str, Run], findings: Finding
     now, windows = utc_now(), context.settings.windows()
     runs = sorted((listed[run_id] for run_id in findings.to_read), key=lambda run: (run.started_at, run.run_id))
     open_runs = [run for run in runs if run.is_open]
-    growth = growth_marks(read_trial_calls(context.client, open_runs))
+    growth = growth_marks(read_group_calls(context.client, open_runs).calls)
     missing = set(findings.missing)
 
     def reason(run: Run) -> Reason:

@@ -91,6 +91,10 @@ class ResultsReader:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
+    def require_blame(self, error: ApiError) -> None:
+        """Raises `error` unless one run alone is to blame for it, as Weave gives results of others."""
+        self._results.require_blame(error)
+
     def _read(
         self, pool: ThreadPoolExecutor, planned_runs: Iterator[PlannedRun]
     ) -> Iterator[tuple[PlannedRun, RunBatch] | RunRead | RunUnread]:
@@ -115,7 +119,7 @@ class ResultsReader:
         try:
             found = answer.result()
         except ApiError as error:
-            self._results.require_blame(error)
+            self.require_blame(error)
             run.is_given_up = True
             yield RunUnread(run.planned, error.with_traceback(None))
             return
@@ -124,7 +128,8 @@ class ResultsReader:
         yield from self._close(run)
 
     def _request_calls(self, pool: ThreadPoolExecutor, group: Sequence[PlannedRun]) -> Future[GroupCalls]:
-        return pool.submit(read_group_calls, self._client, group if self._wants.rows else ())
+        runs = [planned.run for planned in group] if self._wants.rows else []
+        return pool.submit(read_group_calls, self._client, runs)
 
     def _open(self, queue: _Queue, group: Sequence[PlannedRun], found: GroupCalls) -> Iterator[RunRead | RunUnread]:
         """Asks for the first pages and the summaries of a group of runs."""

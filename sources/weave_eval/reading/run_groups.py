@@ -10,6 +10,7 @@ from itertools import islice
 from ..api.client import WeaveClient
 from ..errors import ApiError, NotWeaveError, RefusedKeyError, TooHeavyError
 from ..state.decisions import PlannedRun
+from ..weave.runs import Run
 from ..weave.trials import TrialCalls
 from .trial_calls import any_trial_calls, read_trial_calls
 
@@ -60,21 +61,21 @@ class RunGroups:
         return group, self._request_calls(group)
 
 
-def read_group_calls(client: WeaveClient, group: Sequence[PlannedRun]) -> GroupCalls:
+def read_group_calls(client: WeaveClient, group: Sequence[Run]) -> GroupCalls:
     """The calls of the runs' trials, in as many requests as it takes for each answer to fit in memory.
 
     Where Weave fails on some of the runs, those stand alone in the end.
     """
     limit = _MAX_CALLS_BYTES if len(group) > 1 else None
     try:
-        return GroupCalls(read_trial_calls(client, [planned.run for planned in group], max_bytes=limit))
+        return GroupCalls(read_trial_calls(client, group, max_bytes=limit))
     except (RefusedKeyError, NotWeaveError):
         raise
     except ApiError as error:
         if not isinstance(error, TooHeavyError) or len(group) < 2:
             _require_others(client, error)
         if len(group) < 2:
-            return GroupCalls(errors={planned.run.run_id: error for planned in group})
+            return GroupCalls(errors={run.run_id: error for run in group})
     middle = len(group) // 2
     return read_group_calls(client, group[:middle]) | read_group_calls(client, group[middle:])
 
