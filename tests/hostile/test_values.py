@@ -15,6 +15,8 @@ from tests.hostile.project import PROJECT, call, post, refs, trial
 from tests.hostile.strings import stored
 from tests.stand_ins.warehouse import Warehouse
 from tests.weave_server.process import WeaveServer
+from weave_eval.catalogue.looker.measures import measures
+from weave_eval.catalogue.relations import relations
 from weave_eval.warehouse.views.model import views
 
 pytestmark = pytest.mark.slow
@@ -146,3 +148,15 @@ def test_views_answer_and_compute_nothing_of_numbers_too_large(values: Loaded) -
     ranks = {row["metric"]: row["rank"] for row in rows["fct_leaderboard"]}
     assert ranks["number"] is None
     assert ranks["scorer 0"] == 1
+
+
+def test_looker_averages_are_numbers(values: Loaded) -> None:
+    """Of the scores as they were loaded: two of 1e308 have no sum that a double holds."""
+    landing = values.landing
+    for relation in (each for each in relations() if each.name in ("scores", "scorer_stats", "fct_scores")):
+        table = landing.warehouse.table(landing.dataset, relation.name)
+        made = measures(relation, landing.profile.warehouse)
+        averages = [str(each["sql"]).replace("${TABLE}", "t") for each in made if each["type"] == "average"]
+        assert averages
+        (found,) = landing.warehouse.rows(f"SELECT {', '.join(f'AVG({sql})' for sql in averages)} FROM {table} AS t")
+        assert all(value is None or math.isfinite(value) for value in found), relation.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...judging.precision import LARGEST
 from ...tables import Column
 from ...warehouse.base import Warehouse
 from ..relations import Relation
@@ -51,7 +52,7 @@ def _of_columns(relation: Relation, warehouse: Warehouse) -> Iterator[Field]:
             yield _sum(column, sql)
             yield _average(column, sql)
         elif column.type == "double":
-            yield _average(column, sql)
+            yield _average(column, f"CASE WHEN ABS({sql}) < {LARGEST:.0e} THEN {sql} END")
         elif column.name == "run_id" and relation.key != ("run_id",):
             yield {"name": "run_count_distinct", "type": "count_distinct", "sql": sql, "description": "Runs."}
 
