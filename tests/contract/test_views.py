@@ -27,6 +27,7 @@ from tests.weave_server.process import WeaveServer
 from weave_eval import LoadOptions, load_project, resolve_settings
 from weave_eval.demo.api import DemoApi
 from weave_eval.loading.pipelines import make_pipeline
+from weave_eval.warehouse import completing
 from weave_eval.warehouse.completing import make_views, view_place
 from weave_eval.warehouse.snowflake import Snowflake
 from weave_eval.warehouse.views import place as views_place
@@ -289,6 +290,27 @@ def grants(cursor: Any, dataset: str) -> set[tuple[str, ...]]:
     query = "SELECT grantee, privilege_type, is_grantable FROM information_schema.role_table_grants"
     cursor.execute(f"{query} WHERE table_schema = %s AND table_name = %s", (dataset, LAST))
     return set(cursor.fetchall())
+
+
+def test_a_view_that_a_reader_holds_is_made_by_a_later_load(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query that goes on locks it; loads of nothing new try again, and say so until it is done."""
+    for module in (views_place, completing):
+        monkeypatch.setattr(module, "fingerprint", lambda: "0123456789abcdef")
+    monkeypatch.setattr(views_place, "views", lambda: GROWN)
+    with session(landing.warehouse) as cursor:
+        cursor.execute(f"BEGIN; SELECT * FROM {landing.dataset}.{LAST} LIMIT 0")
+        for _ in range(2):
+            result = landing.load()
+            assert (result.status, result.report.runs_read) == ("unchanged", 0)
+            (warning,) = result.report.warnings
+            assert warning.startswith("The rows are loaded, but the views are not those of this version: ")
+        cursor.execute("COMMIT")
+        assert landing.load().report.warnings == []
+        cursor.execute(f"SELECT * FROM {landing.dataset}.{LAST} LIMIT 0")
+        assert "more" in {column.name for column in cursor.description}
+        packages = len(landing.tables()["syncs"])
+        assert landing.load().report.warnings == []
+        assert len(landing.tables()["syncs"]) == packages
 
 
 def test_a_view_that_somebody_builds_on_stays_and_says_so(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
