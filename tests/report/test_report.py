@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
-from tests.report.conftest import Write, change
+from tests.report.conftest import WRITTEN_AT, Write, change
 from tests.report.parsed_page import Element, Page
 from weave_eval.cli.commands import report as command
 from weave_eval.cli.exit_codes import MISUSED
 from weave_eval.cli.program import main
+from weave_eval.report import charts
 from weave_eval.report.evaluations import ranked
+from weave_eval.report.svg import svg_of
 
 BRIEF_PROMPT, LONGER_RETURNS = "01a20897-e1ec", "01a20897-e0b5"
 
@@ -38,6 +42,26 @@ def card(page: Page, evaluation: str) -> Element:
     """The part of an evaluation."""
     (found,) = [one for one in page.section("evaluations").below("article") if one.below("h3")[0].text == evaluation]
     return found
+
+
+def test_charts_are_what_vega_lite_knows(
+    demo_html: str, demo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reports draw them unchecked; checked, they are the same."""
+    drawn = []
+
+    def check(chart: Any, label: str) -> str:
+        chart.to_dict(validate=True)
+        drawn.append(label)
+        return svg_of(chart, label)
+
+    monkeypatch.setattr(charts, "unchecked", nullcontext)
+    monkeypatch.setattr(charts, "svg_of", check)
+    monkeypatch.chdir(demo_file.parent)
+    file = tmp_path / "report.html"
+    assert main(["report", "--out", str(file), "--generated-at", WRITTEN_AT]) == 0
+    assert len(drawn) > 5
+    assert file.read_text(encoding="utf-8") == demo_html
 
 
 def test_regression_comes_first(demo_page: Page) -> None:

@@ -5,12 +5,14 @@ Models differ by colour and by shape. The colours are names that the page's styl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import altair as alt
+from altair.utils.schemapi import debug_mode
 
 from .content import short
 from .evaluations import Entry, ReportedMetric
@@ -47,6 +49,13 @@ class Key:
         """The encoding of the shape."""
         domain = [str(place) for place in range(len(SHAPES))]
         return alt.Shape("model:N", scale=alt.Scale(domain=domain, range=list(SHAPES)), legend=None)
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Charts are drawn without a check against Vega-Lite's schema at each step: they are the same each time."""
+    with debug_mode(arg=False):
+        yield
 
 
 def _data(rows: Sequence[dict[str, Any]]) -> Any:
