@@ -72,7 +72,7 @@ def test_its_second_run_reads_what_is_new(filled: WeaveServer, pipeline: Pipelin
     filled.clear_requests()
     info = pipeline().run(source(filled))
     assert info is None or not info.loads_ids
-    assert kinds(filled) == {"listing": 1}
+    assert kinds(filled) == {"listing": 1, "count": 1}
     assert loaded(tmp_path) == before
 
 
