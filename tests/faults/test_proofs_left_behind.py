@@ -47,7 +47,7 @@ def test_the_next_load_proves_what_is_there(place: Place, machine: str) -> None:
     before = place.lasting()
     assert (len(before["evaluation_runs"]), before.pop("reconciliations")) == (3, [])
     place.load(machine=machine)
-    assert kinds(place.server) == {"listing": 1}
+    assert kinds(place.server) == {"listing": 1, "count": 1}
     assert proofs(place) == dict.fromkeys(place.statuses(), True)
     assert {name: place.lasting()[name] for name in before} == before
     packages = load_count(place.file)
