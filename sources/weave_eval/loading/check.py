@@ -94,7 +94,7 @@ def _check_key(settings: Settings) -> str:
 def _check_project(settings: Settings) -> str:
     with _impatient_client(settings) as client:
         found = f"{settings.project} has {_count_runs(settings, client)} evaluation runs at {client.base_url}"
-        unlisted = unlisted_evaluations(settings, client)
+        unlisted = unlisted_evaluations(client, settings.evaluate_ops or EVALUATE_OPS)
         return f"{found}. {unlisted}" if unlisted else found
 
 

@@ -5,14 +5,13 @@ One listing of the project, the trials of its open runs, and one count of those 
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import TerminalApiError
-from ..reading.discovery import EVALUATE_OPS, list_runs, list_v2_run_ids, read_v2_run
+from ..reading.discovery import list_runs, list_v2_run_ids, read_v2_run
 from ..reading.predictions import is_v2_run
 from ..reading.run_groups import read_group_calls
 from ..reading.trial_calls import growth_marks
@@ -22,7 +21,7 @@ from ..times import utc_now
 from ..weave.runs import Run
 from .context import LoadContext
 from .deletions import gone_runs, require_known_server
-from .unlisted import unlisted_evaluations
+from .unlisted import unlisted_warnings
 
 
 @dataclass(frozen=True)
@@ -87,19 +86,8 @@ def make_plan(context: LoadContext, saved: Mapping[str, Any]) -> Plan:
         runs_listed=len(listed),
         runs_open=len(open_runs),
         state=state,
-        warnings=unlisted(context) if state.cursor is None else (),
+        warnings=unlisted_warnings(context) if state.cursor is None else (),
     )
-
-
-def unlisted(context: LoadContext) -> list[str]:
-    """A warning if there are evaluations that are not listed; none where somebody has said what is wanted."""
-    if context.is_range or context.state_key != context.project or context.settings.evaluate_ops:
-        return []
-    try:
-        found = unlisted_evaluations(context.settings, context.client)
-    except TerminalApiError:  # a server that takes no such query; nothing else hangs on it
-        return []
-    return [f"{found}, or to {json.dumps(EVALUATE_OPS)} to leave them out without this warning."] if found else []
 
 
 def listed_runs(context: LoadContext, state: ProjectState) -> list[Run]:

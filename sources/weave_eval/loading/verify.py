@@ -30,9 +30,10 @@ from .execution import Execution
 from .load import DEFAULTS, LoadOptions, locked
 from .outcome import LoadResult
 from .pipelines import saved_state
-from .planning import Plan, listed_runs, unlisted
+from .planning import Plan, listed_runs
 from .resuming import expected_state, lost_now, resume
 from .trial_changes import StoredTrials, runs_with_changed_trials
+from .unlisted import unlisted_warnings
 
 
 @dataclass
@@ -173,4 +174,4 @@ def _repair_plan(context: LoadContext, listed: dict[str, Run], findings: Finding
         return "new" if run.run_id in missing else "changed"
 
     planned = [PlannedRun(run, reason(run), run.fingerprint + growth.get(run.run_id, "")) for run in runs]
-    return Plan(context.project, planned, findings.deleted, len(listed), warnings=unlisted(context))
+    return Plan(context.project, planned, findings.deleted, len(listed), warnings=unlisted_warnings(context))
